@@ -1,0 +1,201 @@
+"""Saved routers and embedders: a folder of safetensors and JSON, with a schema version and a hash per file.
+
+Nothing in such a folder is code and nothing is unpickled: reading one from a stranger is safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pointsman.errors import ArtifactCorruptError, ArtifactNotFoundError, ArtifactVersionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SCHEMA_VERSION", "Artifact", "Manifest", "read_artifact", "shipped_folder", "write_artifact"]
+
+SCHEMA_VERSION = 1
+_MANIFEST = "manifest.json"
+_ASSETS = Path(__file__).parent / "assets"
+
+
+class Manifest(BaseModel):
+    """The JSON file at the root of an artifact.
+
+    Attributes:
+        schema_version: layout of the folder.
+        kind: what it holds ("router", "embedder").
+        name: what it is called.
+        files: file name -> sha256 of its bytes.
+        settings: what the loader of this kind needs beside the tensors.
+        training: what it was made from: sources, rows, seed, metrics, licences. Read by people, not by code.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int
+    kind: str
+    name: str
+    files: dict[str, str]
+    settings: dict[str, Any]
+    training: dict[str, Any] = {}
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that change when anything that decides does."""
+        content = json.dumps([self.kind, self.files, self.settings], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder whose manifest has been read; each file is checked against its hash when it is read."""
+
+    folder: Path
+    manifest: Manifest
+
+    def read_bytes(self, name: str) -> bytes:
+        """Contents of a file.
+
+        Raises:
+            ArtifactNotFoundError: it is not there.
+            ArtifactCorruptError: it is not the file that was saved.
+        """
+        path = self.folder / name
+        if name not in self.manifest.files or not path.is_file():
+            msg = f"{path} is missing; copy the whole folder again, or save the artifact anew"
+            raise ArtifactNotFoundError(msg)
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
+            msg = f"{path} is damaged: its sha256 is not the one in {_MANIFEST}; copy it again, or save anew"
+            raise ArtifactCorruptError(msg)
+        return content
+
+    def read_text(self, name: str) -> str:
+        """Contents of a UTF-8 file; errors as for `read_bytes`."""
+        return self.read_bytes(name).decode("utf-8", "replace")
+
+    def tensors(self, name: str, required: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+        """Arrays of a safetensors file.
+
+        Raises:
+            ArtifactNotFoundError: the file is not there.
+            ArtifactCorruptError: it is damaged, or lacks a required array.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            arrays = load(self.read_bytes(name))
+        except (SafetensorError, ValueError) as error:
+            msg = f"{self.folder / name} is no safetensors file ({error}); copy it again, or save the artifact anew"
+            raise ArtifactCorruptError(msg) from error
+        missing = [key for key in required if key not in arrays]
+        if missing:
+            msg = f"{self.folder / name} lacks {', '.join(missing)}; it was not written for this kind of artifact"
+            raise ArtifactCorruptError(msg)
+        return arrays
+
+
+def read_artifact(folder: str | Path, kind: str) -> Artifact:
+    """Open an artifact.
+
+    Args:
+        folder: where it was saved.
+        kind: what it must hold.
+
+    Raises:
+        ArtifactNotFoundError: there is no manifest.
+        ArtifactCorruptError: the manifest is not valid, or the artifact is of another kind.
+        ArtifactVersionError: it was written with another schema.
+    """
+    path = Path(folder) / _MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        msg = f"{path} does not exist; give the folder that .save() wrote"
+        raise ArtifactNotFoundError(msg) from None
+    except ValueError as error:
+        msg = f"{path} is not JSON ({error}); copy the folder again, or save the artifact anew"
+        raise ArtifactCorruptError(msg) from error
+    found = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(found, int) and found != SCHEMA_VERSION:
+        msg = f"{path} has schema {found} and this version reads {SCHEMA_VERSION}; upgrade pointsman or save it anew"
+        raise ArtifactVersionError(msg)
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        msg = f"{path} is not a manifest ({error.errors()[0]['msg']}); copy the folder again, or save the artifact anew"
+        raise ArtifactCorruptError(msg) from error
+    if manifest.kind != kind:
+        msg = f"{folder} holds a {manifest.kind}, not a {kind}; give another folder"
+        raise ArtifactCorruptError(msg)
+    return Artifact(Path(folder), manifest)
+
+
+def write_artifact(
+    folder: str | Path,
+    files: Mapping[str, bytes],
+    *,
+    kind: str,
+    name: str,
+    settings: Mapping[str, Any],
+    training: Mapping[str, Any] | None = None,
+) -> Artifact:
+    """Write an artifact, whole or not at all: a run that is cut off leaves what stood there before.
+
+    Args:
+        folder: where to; an artifact that is there already is replaced, any other folder with content is not.
+        files: file name -> bytes.
+        kind, name, settings, training: fields of the manifest.
+
+    Raises:
+        ArtifactNotFoundError: `folder` has content and no manifest.
+    """
+    target = Path(folder)
+    if target.exists() and any(target.iterdir()) and not (target / _MANIFEST).exists():
+        msg = f"{target} holds other things than an artifact; give a new or an empty folder"
+        raise ArtifactNotFoundError(msg)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        kind=kind,
+        name=name,
+        files={file: hashlib.sha256(content).hexdigest() for file, content in sorted(files.items())},
+        settings=dict(settings),
+        training=dict(training or {}),
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+        fresh = Path(scratch) / "new"
+        fresh.mkdir()
+        for file, content in files.items():
+            (fresh / file).write_bytes(content)
+        (fresh / _MANIFEST).write_text(json.dumps(manifest.model_dump(), indent=1, sort_keys=True) + "\n")
+        if target.exists():
+            for keep in target.glob("*.md"):
+                shutil.copy2(keep, fresh)
+            target.replace(Path(scratch) / "old")
+        fresh.replace(target)
+    return Artifact(target, manifest)
+
+
+def shipped_folder(name: str) -> Path:
+    """Folder of an artifact that comes with the package.
+
+    Raises:
+        ArtifactNotFoundError: none of that name does.
+    """
+    names = sorted(path.parent.name for path in _ASSETS.glob(f"*/{_MANIFEST}"))
+    if name not in names:
+        msg = f"no artifact named {name!r} comes with pointsman; there are {', '.join(names) or 'none'}"
+        raise ArtifactNotFoundError(msg)
+    return _ASSETS / name

@@ -1,0 +1,122 @@
+"""A scorer's models, matched to a pool's candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.embedders.base import Embedder
+from pointsman.errors import ConfigurationError, PolicyError, ScorerError
+from pointsman.matching import match_pool
+from pointsman.pool import Candidate, Pool
+from pointsman.scorers.base import EmbeddingScorer, JointScorer, KnowsModels, ReferenceScorer, Scorer, SelectableScorer
+
+__all__ = ["BoundScorer", "bind", "over"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class BoundScorer:
+    """A scorer whose columns are the candidates of a pool.
+
+    Attributes:
+        scorer: narrowed to the pool's models where it can be.
+        columns: the scorer's column for each candidate.
+        models: the scorer's model for each candidate.
+        matched: candidate -> how its model was found; empty for scorers that look at no model.
+        pair: the scorer's models for strong and weak, where the pool names them.
+    """
+
+    scorer: Scorer
+    columns: NDArray[np.intp]
+    models: tuple[str, ...]
+    matched: dict[str, str]
+    pair: tuple[str, str] | None
+
+    def score(self, texts: Sequence[str]) -> tuple[Floats, Floats | None]:
+        """Quality float64[n, candidates], and win rates float64[n] where there is a pair.
+
+        Raises:
+            ScorerError: the scorer returned the wrong shape, or numbers outside [0, 1].
+        """
+        if self.pair is None:
+            quality, rates = self.scorer.quality(texts), None
+        elif isinstance(self.scorer, JointScorer):
+            quality, rates = self.scorer.score(texts, *self.pair)
+        else:
+            quality, rates = self.scorer.quality(texts), self.scorer.win_rate(texts, *self.pair)
+        checked = self._checked(quality, (len(texts), len(self.scorer.models)), "quality")[:, self.columns]
+        return checked, None if rates is None else self._checked(rates, (len(texts),), "win rates")
+
+    def reference_win_rates(self) -> Floats:
+        """Win rates of the scorer's reference prompts for the pair, float64[r].
+
+        Raises:
+            PolicyError: there is no pair, or the scorer carries no reference prompts.
+        """
+        if self.pair is None:
+            msg = "a share of strong calls needs a pair; name strong and weak in the pool"
+            raise PolicyError(msg)
+        found = self.scorer.reference_win_rates(*self.pair) if isinstance(self.scorer, ReferenceScorer) else np.zeros(0)
+        if not len(found):
+            msg = f"a {type(self.scorer).__name__} carries no reference prompts; give a threshold instead of a share"
+            raise PolicyError(msg)
+        return found
+
+    def _checked(self, values: Floats, shape: tuple[int, ...], what: str) -> Floats:
+        array = np.asarray(values, dtype=np.float64)
+        if array.shape != shape:
+            msg = f"{type(self.scorer).__name__} returned {what} of shape {array.shape}, expected {shape}; mend it"
+            raise ScorerError(msg)
+        if not ((array >= 0) & (array <= 1)).all():
+            msg = f"{type(self.scorer).__name__} returned {what} that are not all in [0, 1]; mend it"
+            raise ScorerError(msg)
+        return array
+
+
+def bind(pool: Pool, scorer: Scorer) -> BoundScorer:
+    """The scorer, with a column for each candidate.
+
+    Raises:
+        ConfigurationError: it does not know one of the models and has no way to find a relative.
+    """
+    if not scorer.models:
+        models, matched = pool.names, {}
+    elif isinstance(scorer, KnowsModels) and scorer.known_models:
+        matches = match_pool(pool, scorer.known_models)
+        models = tuple(match.model for match in matches)
+        matched = {name: str(match) for name, match in zip(pool.names, matches, strict=True)}
+    else:
+        models = tuple(_exact(candidate, scorer) for candidate in pool)
+        matched = {name: f"known: {model}" for name, model in zip(pool.names, models, strict=True)}
+    narrowed = scorer.select(models) if isinstance(scorer, SelectableScorer) else scorer
+    columns = np.array([narrowed.models.index(model) for model in models], dtype=np.intp)
+    pair = None
+    if pool.strong is not None and pool.weak is not None:
+        pair = (models[pool.position(pool.strong)], models[pool.position(pool.weak)])
+    return BoundScorer(narrowed, columns, models, matched, pair)
+
+
+def over(scorer: Scorer, embedder: Embedder) -> Scorer:
+    """The scorer over another embedder's vectors.
+
+    Raises:
+        ConfigurationError: it takes none, or vectors of another length.
+    """
+    if isinstance(scorer, EmbeddingScorer):
+        return scorer.with_embedder(embedder)
+    msg = f"a {type(scorer).__name__} takes no embedder; leave embedder out"
+    raise ConfigurationError(msg)
+
+
+def _exact(candidate: Candidate, scorer: Scorer) -> str:
+    for name in (candidate.model, candidate.name):
+        if name in scorer.models:
+            return name
+    known = ", ".join(scorer.models[:8])
+    msg = f"the scorer does not know {candidate.name} (model {candidate.model}); it knows {known}"
+    raise ConfigurationError(msg)

@@ -1,0 +1,17 @@
+"""What a call costs: prices, token counts and the outcome of a call."""
+
+from pointsman.costs.outcomes import baseline_of, price_outcome
+from pointsman.costs.prices import Price, find_price
+from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens
+from pointsman.costs.usage import Usage
+
+__all__ = [
+    "Price",
+    "TokenCount",
+    "Usage",
+    "baseline_of",
+    "count_tokens",
+    "estimate_tokens",
+    "find_price",
+    "price_outcome",
+]

@@ -1,0 +1,43 @@
+"""Several embedders side by side, put on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.embedders.base import Embedder
+
+__all__ = ["ConcatEmbedder"]
+
+
+class ConcatEmbedder:
+    """The vectors of several embedders, concatenated and standardised.
+
+    `(x - mean) / scale`, cut to [-clip, clip], so that a text unlike any seen in training cannot dominate a score.
+
+    Args:
+        parts: the embedders, in order.
+        mean, scale: float32[dim], of the training prompts; ones and zeros leave a part as it is.
+        clip: bound on the standardised value.
+    """
+
+    def __init__(
+        self, parts: Sequence[Embedder], mean: NDArray[np.float32], scale: NDArray[np.float32], clip: float = 4.0
+    ) -> None:
+        self.parts = tuple(parts)
+        self.mean = mean
+        self.scale = scale
+        self.clip = clip
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector: the sum over the parts."""
+        return sum(part.dim for part in self.parts)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Standardised vectors float32[n, dim]."""
+        vectors = np.concatenate([part.encode(texts) for part in self.parts], axis=1)
+        standardised: NDArray[np.float32] = np.clip((vectors - self.mean) / self.scale, -self.clip, self.clip)
+        return standardised

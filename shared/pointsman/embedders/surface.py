@@ -1,0 +1,105 @@
+"""Surface features: cheap counts that say how hard a prompt is rather than what it is about."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_WINDOW = 2_500  # characters whose composition is counted; the length feature always sees the whole text
+_OPTION = re.compile(rb"(?m)^[ \t]*\(?[A-J][.):][ \t]")
+_NUMBER = re.compile(rb"\d+")
+_SENTENCE = re.compile(rb"[.!?](?=\s|$)|\n+")
+
+_CLASSES = (b"0123456789", b"+-*/=^<>\\_{}$%|~", b";(){}[]`#\"'&@", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b",;:", b"?")
+
+
+def _class_table() -> NDArray[np.float32]:
+    """Membership of each byte in each character class, float32 [256, classes]."""
+    table = np.zeros((256, len(_CLASSES)), dtype=np.float32)
+    for column, members in enumerate(_CLASSES):
+        table[list(members), column] = 1.0
+    return table
+
+
+class SurfaceFeatures:
+    """Fixed, locale-free counts of a text. Nothing here is learned.
+
+    All counts go through ``log1p`` and all shares lie in [0, 1]; standardising them is the caller's work, with a
+    mean and a scale learned from training prompts. Composition is counted on the first 2,500 characters, so the cost
+    is bounded; the first feature is the length of the whole text.
+    """
+
+    names: tuple[str, ...] = (
+        "log_characters",
+        "log_words",
+        "word_length",
+        "long_word_share",
+        "distinct_word_share",
+        "words_per_sentence",
+        "log_lines",
+        "log_options",
+        "log_numbers",
+        "longest_number",
+        "digit_share",
+        "math_share",
+        "code_share",
+        "upper_share",
+        "clause_share",
+        "log_questions",
+        "non_ascii_share",
+    )
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return len(self.names)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Count the features of each text.
+
+        Args:
+            texts: Any strings; the empty string and lone surrogates are fine.
+
+        Returns:
+            float32 [n, dim], finite, one row per text, columns as in ``names``.
+        """
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
+        for row, text in enumerate(texts):
+            out[row] = _features(text)
+        return out
+
+
+_TABLE = _class_table()
+
+
+def _features(text: str) -> list[float]:
+    window = text[:_WINDOW]
+    raw = window.encode("ascii", "ignore")
+    total = max(len(window), 1)
+    words = raw.lower().split()
+    count = max(len(words), 1)
+    numbers = _NUMBER.findall(raw)
+    sentences = 1 + len(_SENTENCE.findall(raw.rstrip()))
+    digits, maths, code, upper, clause, questions = (
+        np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256).astype(np.float32) @ _TABLE
+    ).tolist()
+    return [
+        float(np.log1p(len(text))),
+        float(np.log1p(len(words))),
+        min(len(raw) / count, 20.0),
+        sum(len(word) > 8 for word in words) / count,
+        len(set(words)) / count,
+        float(np.log1p(len(words) / sentences)),
+        float(np.log1p(raw.count(b"\n"))),
+        float(np.log1p(len(_OPTION.findall(raw)))),
+        float(np.log1p(len(numbers))),
+        float(min(max(map(len, numbers), default=0), 8)),
+        digits / total,
+        maths / total,
+        code / total,
+        upper / total,
+        clause / total,
+        float(np.log1p(questions)),
+        1.0 - len(raw) / total if window else 0.0,
+    ]

@@ -1,0 +1,51 @@
+"""Who can serve a call at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pointsman.costs.tokens import count_tokens, estimate_tokens
+from pointsman.pool import Candidate
+from pointsman.query import Query
+
+__all__ = ["DEFAULT_GATES", "ContextWindow", "Gate", "abilities"]
+
+Gate = Callable[[Query, Candidate], str | None]
+"""Why the candidate cannot serve the query, or None if it can."""
+
+_NEAR = 0.5
+"""An estimate is trusted up to this part of the window; beyond it tokens are counted."""
+
+
+@dataclass(frozen=True)
+class ContextWindow:
+    """Rules out candidates whose window does not hold the prompt and a reply.
+
+    Args:
+        reply_tokens: room to leave for the answer.
+    """
+
+    reply_tokens: int = 256
+
+    def __call__(self, query: Query, candidate: Candidate) -> str | None:
+        """Why not, or None."""
+        if candidate.window is None:
+            return None
+        tokens = query.prompt_tokens
+        if tokens is None:
+            tokens = estimate_tokens(query.text)
+            if tokens > _NEAR * candidate.window:
+                tokens = count_tokens(query.text, candidate.model).tokens
+        if tokens + self.reply_tokens <= candidate.window:
+            return None
+        return f"{tokens} prompt tokens + {self.reply_tokens} for the reply exceed its window of {candidate.window}"
+
+
+def abilities(query: Query, candidate: Candidate) -> str | None:
+    """Rules out candidates that lack what the call needs (tools, structured output, images, audio, documents)."""
+    missing = query.needs.missing_from(candidate.abilities)
+    return f"no {', no '.join(name.replace('_', ' ') for name in missing)}" if missing else None
+
+
+DEFAULT_GATES: tuple[Gate, ...] = (abilities, ContextWindow())

@@ -1,0 +1,90 @@
+"""What is scored (`Query`) and what the call asks of a model (`Needs`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from pointsman.errors import QueryError
+
+__all__ = ["Needs", "Query", "Source", "clean_text"]
+
+Source = Literal["explicit", "template", "span", "message", "prompt"]
+"""Where the scored words came from: named by the caller, a template variable, an enclosing span, the last user
+message, or the whole prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Abilities: as `Query.needs` what a call asks for, as `Candidate.abilities` what a model can do."""
+
+    tools: bool = False
+    structured_output: bool = False
+    images: bool = False
+    audio: bool = False
+    documents: bool = False
+
+    @classmethod
+    def everything(cls) -> Needs:
+        """All abilities: what is assumed of a candidate about which nothing is known."""
+        return cls(**dict.fromkeys((f.name for f in fields(cls)), True))
+
+    def missing_from(self, abilities: Needs) -> tuple[str, ...]:
+        """Names of the abilities that these needs ask for and `abilities` lacks."""
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) and not getattr(abilities, f.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One call's question, as the router sees it.
+
+    Args:
+        text: the user's words that decide how hard the call is. Lone surrogates become U+FFFD, for no tokenizer takes
+            them.
+        source: where `text` was found.
+        prompt_tokens: tokens of the whole prompt that will be sent, if known; `text` alone is measured otherwise.
+        needs: abilities that the call asks of a model.
+        conversation: a stable key of the conversation, if there is one.
+        tags: free labels, carried into the record.
+
+    Raises:
+        QueryError: `text` is no string, `source` is unknown, or `prompt_tokens` is negative.
+    """
+
+    text: str
+    source: Source = "message"
+    prompt_tokens: int | None = None
+    needs: Needs = Needs()
+    conversation: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            msg = f"a query's text must be a str, not {type(self.text).__name__}; pass the user's words"
+            raise QueryError(msg)
+        if self.source not in get_args(Source):
+            msg = f"unknown query source {self.source!r}; use one of {', '.join(get_args(Source))}"
+            raise QueryError(msg)
+        if self.prompt_tokens is not None and self.prompt_tokens < 0:
+            msg = f"prompt_tokens is {self.prompt_tokens}; give a count of 0 or more, or None where it is not known"
+            raise QueryError(msg)
+        object.__setattr__(self, "text", clean_text(self.text))
+
+    @classmethod
+    def of(cls, query: Query | str) -> Query:
+        """`query` itself, or a query that holds just this text."""
+        return query if isinstance(query, cls) else cls(query)  # type: ignore[arg-type]  # a non-str is refused above
+
+    @property
+    def scorable(self) -> bool:
+        """Whether there are any words to score."""
+        return bool(self.text) and not self.text.isspace()
+
+
+def clean_text(text: str) -> str:
+    """`text` with lone surrogates (half of a UTF-16 pair, common in scraped JSON) replaced by U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

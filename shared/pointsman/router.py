@@ -1,0 +1,325 @@
+"""Query in, decision out: embed, score, gate, choose; nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.artifacts import read_artifact, shipped_folder, write_artifact
+from pointsman.binding import bind, over
+from pointsman.costs.tokens import estimate_tokens
+from pointsman.costs.usage import Usage
+from pointsman.decision import Decision
+from pointsman.errors import (
+    ArtifactNotFoundError,
+    NoCandidateError,
+    PolicyError,
+    UnknownPriceError,
+)
+from pointsman.gates import DEFAULT_GATES, Gate
+from pointsman.policies import Always, ExplainingPolicy, Policy, PoolPolicy, Threshold, Utility
+from pointsman.pool import Pool
+from pointsman.query import Query
+from pointsman.scorers.base import Scorer
+from pointsman.storage import pack_router, unpack_router
+
+if TYPE_CHECKING:
+    from pointsman.embedders.base import Embedder
+
+__all__ = ["Router", "load_router"]
+
+Floats = NDArray[np.float64]
+
+REPLY_TOKENS = 264
+"""Length of an answer for estimated costs: the mean of GPT-4's in RouteLLM (arXiv 2406.18665, appendix D)."""
+DEFAULT_STRONG_SHARE = 0.5
+"""Share of the reference prompts that the shipped router's own threshold sends to the strong model."""
+DEFAULT_WILLINGNESS_TO_PAY = 0.01
+"""USD per answer, for pools that name no pair."""
+
+
+class Router:
+    """Predicts what each candidate would make of a query, and picks one.
+
+    A router is immutable and holds no state between calls: share it among threads, tasks and models.
+
+    Args:
+        pool: the models to choose from.
+        scorer: predicts quality and win rates. Its columns are matched to the pool's models by name, family, price
+            rank or role, see `pointsman.matching`.
+        policy: turns predictions and costs into a choice.
+        embedder: vectors for a scorer that takes them; its own if not given.
+        gates: rule out candidates that cannot serve a query.
+        name, version: how decisions name this router.
+
+    Raises:
+        ConfigurationError: the policy cannot work with the pool, a price that it needs is not known, or the scorer does
+            not know the pool's models.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        scorer: Scorer,
+        policy: Policy,
+        *,
+        embedder: Embedder | None = None,
+        gates: Sequence[Gate] = DEFAULT_GATES,
+        name: str = "custom",
+        version: str = "",
+    ) -> None:
+        self.pool = pool
+        self.scorer = scorer if embedder is None else over(scorer, embedder)
+        self.policy = policy.bind(pool) if isinstance(policy, PoolPolicy) else policy
+        self.gates = tuple(gates)
+        self.name = name
+        self.version = version
+        self._bound = bind(pool, self.scorer)
+        if getattr(policy, "weighs_cost", False):
+            _check_prices(pool)
+
+    # -- deciding
+
+    def decide(self, query: Query | str) -> Decision:
+        """The decision for one query.
+
+        Raises:
+            QueryError: the query is not one.
+            NoCandidateError: no candidate can serve it.
+            ScorerError: the scorer returned something else than scores.
+        """
+        return self.decide_batch([query])[0]
+
+    async def adecide(self, query: Query | str) -> Decision:
+        """`decide` from a coroutine: in place for the numpy scorers, which take less time than a thread's hand-over."""
+        return (await self.adecide_batch([query]))[0]
+
+    def decide_batch(self, queries: Sequence[Query | str]) -> list[Decision]:
+        """One decision per query, all scored in one pass; errors as for `decide`."""
+        started = time.perf_counter()
+        asked = [Query.of(query) for query in queries]
+        if not asked:
+            return []
+        gated = [self._gate(query) for query in asked]
+        cost = np.array([self._estimate(query) for query in asked], dtype=np.float64)
+        quality, win_rate = self._score(asked)
+        open_ = np.array([[name not in shut for name in self.pool.names] for shut in gated])
+        chosen = self._choose(quality, cost, win_rate, open_)
+        latency = (time.perf_counter() - started) * 1e3 / len(asked)
+        return [
+            self._record(query, gated[row], int(chosen[row]), cost[row], quality[row], win_rate, row, latency)
+            for row, query in enumerate(asked)
+        ]
+
+    async def adecide_batch(self, queries: Sequence[Query | str]) -> list[Decision]:
+        """`decide_batch` from a coroutine; a scorer that is not marked `instant` runs in a worker thread."""
+        if getattr(self.scorer, "instant", False):
+            return self.decide_batch(queries)
+        return await asyncio.to_thread(self.decide_batch, queries)
+
+    # -- other routers from this one
+
+    def with_policy(self, policy: Policy) -> Router:
+        """The same router with another policy."""
+        return Router(self.pool, self.scorer, policy, gates=self.gates, name=self.name, version=self.version)
+
+    def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
+        """The same router over other models; its policy too, unless another is given."""
+        return Router(pool, self.scorer, policy or self.policy, gates=self.gates, name=self.name, version=self.version)
+
+    def threshold_for_share(self, strong_share: float) -> float:
+        """The threshold at which this share of the scorer's reference prompts goes to the strong model.
+
+        The quantile of RouteLLM's calibration: alpha = quantile(win rates, 1 - share).
+
+        Args:
+            strong_share: in [0, 1].
+
+        Raises:
+            PolicyError: the share is out of range, the pool names no pair, or the scorer carries no reference prompts.
+        """
+        if not 0 <= strong_share <= 1:
+            msg = f"strong_share is {strong_share}; give a share of calls in [0, 1]"
+            raise PolicyError(msg)
+        rates = self._bound.reference_win_rates()
+        return float(np.clip(np.quantile(rates, 1 - strong_share), 0.0, 1.0))
+
+    # -- on disk
+
+    def save(self, folder: str | Path) -> None:
+        """Write the router: safetensors and JSON, no pickle. Gates are not saved.
+
+        Raises:
+            ArtifactError: a part cannot be stored, or the folder holds other things.
+        """
+        settings, files = pack_router(self.pool, self.scorer, self.policy)
+        write_artifact(folder, files, kind="router", name=self.name, settings=settings)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Router:
+        """A saved router, or one that ships with the package by its name.
+
+        Raises:
+            ArtifactError: it is not there, damaged, or of another schema.
+        """
+        path = Path(folder)
+        if not path.exists() and path.name == str(folder):
+            try:
+                path = shipped_folder(path.name)
+            except ArtifactNotFoundError as error:
+                msg = f"there is no folder {folder!s}, and {error}"
+                raise ArtifactNotFoundError(msg) from None
+        artifact = read_artifact(path, "router")
+        pool, scorer, policy = unpack_router(artifact)
+        return cls(pool, scorer, policy, name=artifact.manifest.name, version=artifact.manifest.version)
+
+    # -- the steps of a decision
+
+    def _gate(self, query: Query) -> dict[str, str]:
+        """Candidate -> why it cannot serve the query."""
+        gated: dict[str, str] = {}
+        for candidate in self.pool:
+            why = next((why for gate in self.gates if (why := gate(query, candidate)) is not None), None)
+            if why is not None:
+                gated[candidate.name] = why
+        if len(gated) == len(self.pool):
+            raise NoCandidateError(gated)
+        return gated
+
+    def _estimate(self, query: Query) -> list[float]:
+        """Expected cost per candidate in USD, NaN where no price is known."""
+        tokens = query.prompt_tokens if query.prompt_tokens is not None else estimate_tokens(query.text)
+        usage = Usage(tokens, REPLY_TOKENS, estimated=True)
+        costs = (candidate.price.cost(usage) for candidate in self.pool)
+        return [float("nan") if cost is None else cost for cost in costs]
+
+    def _score(self, queries: Sequence[Query]) -> tuple[Floats, Floats | None]:
+        """Quality [n, m] and win rates [n]; NaN for queries without words."""
+        rows = [row for row, query in enumerate(queries) if query.scorable]
+        quality = np.full((len(queries), len(self.pool)), np.nan)
+        win_rate = None if self._bound.pair is None else np.full(len(queries), np.nan)
+        if rows:
+            quality[rows], found = self._bound.score([queries[row].text for row in rows])
+            if win_rate is not None and found is not None:
+                win_rate[rows] = found
+        return quality, win_rate
+
+    def _choose(
+        self, quality: Floats, cost: Floats, win_rate: Floats | None, open_: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """The policy's choice where there are words to score, else the safe one; never a gated candidate."""
+        scored = ~np.isnan(quality[:, 0])
+        chosen = np.full(len(quality), self._safe, dtype=np.intp)
+        if isinstance(self.policy, Always):
+            scored[:] = True
+        usable_quality = np.where(open_, np.nan_to_num(quality), -np.inf)
+        usable_cost = np.where(open_, cost, np.inf)
+        if scored.any():
+            rates = None if win_rate is None else np.nan_to_num(win_rate[scored])
+            chosen[scored] = self.policy.choose(usable_quality[scored], usable_cost[scored], rates)
+        shut = ~open_[np.arange(len(chosen)), chosen]
+        chosen[shut] = usable_quality[shut].argmax(axis=1)
+        return chosen
+
+    @property
+    def _safe(self) -> int:
+        """Where a query without words goes: to the strong candidate, else the dearest, else the first."""
+        baseline = self.pool.baseline
+        return 0 if baseline is None else self.pool.position(baseline.name)
+
+    def _record(
+        self,
+        query: Query,
+        gated: dict[str, str],
+        column: int,
+        cost: Floats,
+        quality: Floats,
+        win_rates: Floats | None,
+        row: int,
+        latency: float,
+    ) -> Decision:
+        candidate = self.pool.candidates[column]
+        rate = None if win_rates is None or not query.scorable else float(win_rates[row])
+        scores = {name: float(q) for name, q in zip(self.pool.names, quality, strict=True)} if query.scorable else {}
+        return Decision(
+            id=uuid.uuid4().hex,
+            candidate=candidate.name,
+            model=candidate.model,
+            win_rate=rate,
+            quality=scores,
+            threshold=self.policy.alpha if isinstance(self.policy, Threshold) else None,
+            policy=str(self.policy),
+            reason=self._explain(column, scores, rate, gated),
+            gated=gated,
+            matched=self._bound.matched,
+            source=query.source,
+            estimated_cost_usd={
+                name: None if np.isnan(usd) else float(usd) for name, usd in zip(self.pool.names, cost, strict=True)
+            },
+            latency_ms=latency,
+            forced=isinstance(self.policy, Always),
+            router=self.name,
+            router_version=self.version,
+        )
+
+    def _explain(self, column: int, scores: dict[str, float], rate: float | None, gated: dict[str, str]) -> str:
+        name = self.pool.names[column]
+        if not scores and not isinstance(self.policy, Always):
+            why = "no words to score, so the safe choice"
+        elif isinstance(self.policy, ExplainingPolicy):
+            why = self.policy.explain(column, scores.get(name, 0.0), rate)
+        else:
+            why = f"chosen by {self.policy}"
+        shut = "; ".join(f"{other} cannot serve this call: {reason}" for other, reason in gated.items())
+        return f"{why} ({shut})" if shut else why
+
+    def __repr__(self) -> str:
+        return f"Router({self.pool}, {type(self.scorer).__name__}, {self.policy}, name={self.name!r})"
+
+
+def load_router(name: str = "default", pool: Pool | None = None, *, policy: Policy | None = None) -> Router:
+    """A router that ships with the package, over your models.
+
+    Args:
+        name: "default", or a folder that `Router.save` wrote.
+        pool: your models; the router's own pair if not given.
+        policy: how to choose. Default: for a pair, the threshold at which half of the reference prompts go to the
+            strong model; for a pool without one, `Utility` at a cent per answer.
+
+    Raises:
+        ArtifactError: there is no such router, or it is damaged.
+        ConfigurationError: the policy cannot work with the pool.
+    """
+    router = Router.load(name) if Path(name).exists() else _load_shipped(name)
+    if pool is None:
+        return router if policy is None else router.with_policy(policy)
+    if policy is not None:
+        return router.with_pool(pool, policy)
+    if pool.strong is None:
+        return router.with_pool(pool, Utility(DEFAULT_WILLINGNESS_TO_PAY))
+    share = router.with_pool(pool, Threshold(0.5))
+    return share.with_policy(Threshold(share.threshold_for_share(DEFAULT_STRONG_SHARE)))
+
+
+@lru_cache(maxsize=16)
+def _load_shipped(name: str) -> Router:
+    """What comes with the package does not change, so a process reads it once."""
+    return Router.load(name)
+
+
+def _check_prices(pool: Pool) -> None:
+    unknown = [c.name for c in pool if c.price.blended is None]
+    if unknown:
+        msg = (
+            f"this policy weighs cost, and no price is known for {', '.join(unknown)}; "
+            "give input_price and output_price (USD per million tokens), 0 for a model of your own that costs nothing"
+        )
+        raise UnknownPriceError(msg)

@@ -1,0 +1,82 @@
+"""The scorer protocol, and the two things that a scorer may offer beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pointsman.embedders.base import Embedder
+    from pointsman.matching import KnownModel
+
+__all__ = ["EmbeddingScorer", "JointScorer", "KnowsModels", "ReferenceScorer", "Scorer", "SelectableScorer"]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Predicts how well models answer a prompt.
+
+    A scorer whose `models` is empty does not look at the model: it serves any pool, through `select`.
+    """
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that it knows: the columns of `quality`."""
+        ...
+
+    def quality(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Expected quality per model, float64[n, m] in [0, 1]."""
+        ...
+
+    def win_rate(self, texts: Sequence[str], strong: str, weak: str) -> NDArray[np.float64]:
+        """P(the answer of `strong` is better than that of `weak`, ties counted half), float64[n] in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class SelectableScorer(Scorer, Protocol):
+    """A scorer that can be narrowed to the models of a pool, so that a decision computes no other."""
+
+    def select(self, models: Sequence[str]) -> Scorer:
+        """The same scorer with exactly these models as columns, in this order; a model may come twice."""
+        ...
+
+
+@runtime_checkable
+class JointScorer(Scorer, Protocol):
+    """A scorer that reads a text once for both numbers."""
+
+    def score(self, texts: Sequence[str], strong: str, weak: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`quality(texts)` and `win_rate(texts, strong, weak)`."""
+        ...
+
+
+@runtime_checkable
+class ReferenceScorer(Scorer, Protocol):
+    """A scorer that carries a sample of prompts, from which a share of calls becomes a threshold."""
+
+    def reference_win_rates(self, strong: str, weak: str) -> NDArray[np.float64]:
+        """Win rates of the reference prompts, float64[r]."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingScorer(Scorer, Protocol):
+    """A scorer of prompt vectors, whose embedder can be exchanged for one of the same length."""
+
+    def with_embedder(self, embedder: Embedder) -> Scorer:
+        """The same scorer over the vectors of `embedder`."""
+        ...
+
+
+@runtime_checkable
+class KnowsModels(Scorer, Protocol):
+    """A scorer that can say more of its models than their names, so that unseen ones find a relative."""
+
+    @property
+    def known_models(self) -> tuple[KnownModel, ...]:
+        """One entry per model of `models`, in that order."""
+        ...
