@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pointsman.errors import ArtifactCorruptError, ArtifactNotFoundError, ArtifactVersionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SCHEMA_VERSION", "Artifact", "Manifest", "read_artifact", "shipped_folder", "write_artifact"]
+__all__ = ["SCHEMA_VERSION", "Artifact", "Manifest", "is_shipped", "read_artifact", "read_shipped", "write_artifact"]
 
 SCHEMA_VERSION = 1
 _MANIFEST = "manifest.json"
 _ASSETS = Path(__file__).parent / "assets"
 
 
-class Manifest(BaseModel):
+@dataclass(frozen=True)
+class Manifest:
     """The JSON file at the root of an artifact.
 
     Attributes:
@@ -40,14 +38,20 @@ class Manifest(BaseModel):
         training: what it was made from: sources, rows, seed, metrics, licences. Read by people, not by code.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     schema_version: int
     kind: str
     name: str
     files: dict[str, str]
     settings: dict[str, Any]
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # by hand: building a pydantic model would take longer than importing all the rest
+        kinds = {"schema_version": int, "kind": str, "name": str, "files": dict, "settings": dict, "training": dict}
+        wrong = [name for name, kind in kinds.items() if not isinstance(getattr(self, name), kind)]
+        if wrong or not all(isinstance(digest, str) for digest in self.files.values()):
+            msg = f"{', '.join(wrong) or 'files'} is not of its type"
+            raise TypeError(msg)
 
     @property
     def version(self) -> str:
@@ -132,12 +136,12 @@ def read_artifact(folder: str | Path, kind: str) -> Artifact:
         msg = f"{path} has schema {found} and this version reads {SCHEMA_VERSION}; upgrade pointsman or save it anew"
         raise ArtifactVersionError(msg)
     try:
-        manifest = Manifest.model_validate(content)
-    except ValidationError as error:
-        msg = f"{path} is not a manifest ({error.errors()[0]['msg']}); copy the folder again, or save the artifact anew"
+        manifest = Manifest(**content)
+    except TypeError as error:
+        msg = f"{path} is not a manifest ({error}); copy the folder again, or save the artifact anew"
         raise ArtifactCorruptError(msg) from error
     if manifest.kind != kind:
-        msg = f"{folder} holds a {manifest.kind}, not a {kind}; give another folder"
+        msg = f"{folder} is of kind {manifest.kind!r}, not {kind!r}; give another folder"
         raise ArtifactCorruptError(msg)
     return Artifact(Path(folder), manifest)
 
@@ -156,11 +160,17 @@ def write_artifact(
     Args:
         folder: where to; an artifact that is there already is replaced, any other folder with content is not.
         files: file name -> bytes.
-        kind, name, settings, training: fields of the manifest.
+        kind: what it holds, see `Manifest`.
+        name: what it is called.
+        settings: what its loader needs beside the files.
+        training: what it was made from.
 
     Raises:
         ArtifactNotFoundError: `folder` has content and no manifest.
     """
+    import shutil
+    import tempfile
+
     target = Path(folder)
     if target.exists() and any(target.iterdir()) and not (target / _MANIFEST).exists():
         msg = f"{target} holds other things than an artifact; give a new or an empty folder"
@@ -179,7 +189,7 @@ def write_artifact(
         fresh.mkdir()
         for file, content in files.items():
             (fresh / file).write_bytes(content)
-        (fresh / _MANIFEST).write_text(json.dumps(manifest.model_dump(), indent=1, sort_keys=True) + "\n")
+        (fresh / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
         if target.exists():
             for keep in target.glob("*.md"):
                 shutil.copy2(keep, fresh)
@@ -188,14 +198,23 @@ def write_artifact(
     return Artifact(target, manifest)
 
 
-def shipped_folder(name: str) -> Path:
-    """Folder of an artifact that comes with the package.
+def is_shipped(name: str) -> bool:
+    """Whether an artifact of this name comes with the package."""
+    return (_ASSETS / name / _MANIFEST).is_file()
+
+
+def read_shipped(name: str, kind: str) -> Artifact:
+    """Open an artifact that comes with the package.
 
     Raises:
         ArtifactNotFoundError: none of that name does.
+        ArtifactError: it is damaged, or of another kind.
     """
-    names = sorted(path.parent.name for path in _ASSETS.glob(f"*/{_MANIFEST}"))
-    if name not in names:
-        msg = f"no artifact named {name!r} comes with pointsman; there are {', '.join(names) or 'none'}"
-        raise ArtifactNotFoundError(msg)
-    return _ASSETS / name
+    if is_shipped(name):
+        return read_artifact(_ASSETS / name, kind)
+    names = []
+    for path in sorted(_ASSETS.glob(f"*/{_MANIFEST}")):
+        with suppress(ArtifactCorruptError):  # of another kind
+            names.append(read_artifact(path.parent, kind).manifest.name)
+    msg = f"no {kind} named {name!r} comes with pointsman, nor is it a folder; there is {', '.join(names) or 'none'}"
+    raise ArtifactNotFoundError(msg)

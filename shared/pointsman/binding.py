@@ -29,6 +29,7 @@ class BoundScorer:
         models: the scorer's model for each candidate.
         matched: candidate -> how its model was found; empty for scorers that look at no model.
         pair: the scorer's models for strong and weak, where the pool names them.
+        joint: the scorer, if it gives quality and win rate in one pass.
     """
 
     scorer: Scorer
@@ -36,6 +37,7 @@ class BoundScorer:
     models: tuple[str, ...]
     matched: dict[str, str]
     pair: tuple[str, str] | None
+    joint: JointScorer | None
 
     def score(self, texts: Sequence[str]) -> tuple[Floats, Floats | None]:
         """Quality float64[n, candidates], and win rates float64[n] where there is a pair.
@@ -45,8 +47,8 @@ class BoundScorer:
         """
         if self.pair is None:
             quality, rates = self.scorer.quality(texts), None
-        elif isinstance(self.scorer, JointScorer):
-            quality, rates = self.scorer.score(texts, *self.pair)
+        elif self.joint is not None:
+            quality, rates = self.joint.score(texts, *self.pair)
         else:
             quality, rates = self.scorer.quality(texts), self.scorer.win_rate(texts, *self.pair)
         checked = self._checked(quality, (len(texts), len(self.scorer.models)), "quality")[:, self.columns]
@@ -98,7 +100,8 @@ def bind(pool: Pool, scorer: Scorer) -> BoundScorer:
     pair = None
     if pool.strong is not None and pool.weak is not None:
         pair = (models[pool.position(pool.strong)], models[pool.position(pool.weak)])
-    return BoundScorer(narrowed, columns, models, matched, pair)
+    joint = narrowed if isinstance(narrowed, JointScorer) else None
+    return BoundScorer(narrowed, columns, models, matched, pair, joint)
 
 
 def over(scorer: Scorer, embedder: Embedder) -> Scorer:

@@ -37,6 +37,8 @@ def configure_router(
     if len(given) > 1:
         msg = f"{' and '.join(given)} are both given, and each is a rule of its own; keep one"
         raise ConfigurationError(msg)
+    for candidate in pool:
+        _ = candidate.price  # read the price tables now, and not in the first call on somebody's event loop
     rule = policy if threshold is None else Threshold(threshold)
     if strong_share is not None:
         over_pool = _over_pool(router, pool, Threshold(0.5))

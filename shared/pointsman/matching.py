@@ -60,7 +60,6 @@ class KnownModel:
         aliases: other spellings of it.
         family: its line of models ("claude-sonnet"), across versions.
         skill: mean predicted quality over the reference prompts, in [0, 1].
-        price: USD per million tokens, three of input to one of output, where known when the scorer was trained.
         rows: prompts with a known outcome of this model in the training data.
     """
 
@@ -68,7 +67,6 @@ class KnownModel:
     aliases: tuple[str, ...] = ()
     family: str | None = None
     skill: float = 0.5
-    price: float | None = None
     rows: int = 0
 
 
@@ -109,11 +107,19 @@ def _by_name(candidate: Candidate, known: Sequence[KnownModel]) -> Match | None:
 
 
 def _by_family(candidate: Candidate, known: Sequence[KnownModel]) -> Match | None:
-    """The best-observed member of the candidate's family."""
+    """The member of the candidate's family that is spelled most like it, and among equals the best one."""
     spelled = canonical(candidate.model.replace(":", "-"))
     line = family(spelled) or next((name for pattern, name in _SUCCESSORS if pattern.search(spelled)), None)
     members = [model for model in known if line is not None and model.family == line]
-    return Match(max(members, key=lambda model: (model.rows, model.name)).name, "family") if members else None
+    if not members:
+        return None
+    like = max(_reliable(members), key=lambda model: (_shared_start(model.name, spelled), model.skill, model.name))
+    return Match(like.name, "family")
+
+
+def _shared_start(a: str, b: str) -> int:
+    """Characters that two names have in common from the left."""
+    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))  # noqa: B905  # to the shorter
 
 
 def _by_rank(candidate: Candidate, pool: Pool, known: Sequence[KnownModel]) -> Match:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointsman.errors import PolicyError
 from pointsman.pool import Pool
 
-__all__ = ["Always", "ExplainingPolicy", "Policy", "PoolPolicy", "QualityFloor", "Threshold", "Utility"]
+__all__ = ["Always", "Policy", "PoolPolicy", "QualityFloor", "Threshold", "Utility"]
 
 Floats = NDArray[np.float64]
 Choice = NDArray[np.intp]
@@ -21,6 +21,9 @@ Choice = NDArray[np.intp]
 @runtime_checkable
 class Policy(Protocol):
     """Chooses a candidate for each query.
+
+    A policy may also have `explain(column, quality, win_rate) -> str`, one sentence on a choice; `weighs_cost = True`,
+    if it cannot choose without prices; and `bind(pool)`, see `PoolPolicy`.
 
     A candidate that cannot serve a query has quality -inf and cost +inf in its row, so that neither a maximum of
     quality nor a minimum of cost picks it.
@@ -50,15 +53,6 @@ class PoolPolicy(Policy, Protocol):
         Raises:
             PolicyError: it cannot work with the pool.
         """
-        ...
-
-
-@runtime_checkable
-class ExplainingPolicy(Policy, Protocol):
-    """A policy that can say why."""
-
-    def explain(self, column: int, quality: float, win_rate: float | None) -> str:
-        """One sentence on the choice of `column`, whose predicted quality is given."""
         ...
 
 

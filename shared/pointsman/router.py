@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.artifacts import read_artifact, shipped_folder, write_artifact
+from pointsman.artifacts import is_shipped, read_artifact, read_shipped, write_artifact
 from pointsman.binding import bind, over
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision
 from pointsman.errors import (
-    ArtifactNotFoundError,
     NoCandidateError,
     PolicyError,
     UnknownPriceError,
 )
 from pointsman.gates import DEFAULT_GATES, Gate
-from pointsman.policies import Always, ExplainingPolicy, Policy, PoolPolicy, Threshold, Utility
+from pointsman.policies import Always, Policy, PoolPolicy, Threshold, Utility
 from pointsman.pool import Pool
 from pointsman.query import Query
 from pointsman.scorers.base import Scorer
@@ -78,13 +77,11 @@ class Router:
     ) -> None:
         self.pool = pool
         self.scorer = scorer if embedder is None else over(scorer, embedder)
-        self.policy = policy.bind(pool) if isinstance(policy, PoolPolicy) else policy
+        self.policy = _fit(policy, pool)
         self.gates = tuple(gates)
         self.name = name
         self.version = version
         self._bound = bind(pool, self.scorer)
-        if getattr(policy, "weighs_cost", False):
-            _check_prices(pool)
 
     # -- deciding
 
@@ -123,13 +120,21 @@ class Router:
         """`decide_batch` from a coroutine; a scorer that is not marked `instant` runs in a worker thread."""
         if getattr(self.scorer, "instant", False):
             return self.decide_batch(queries)
+        import asyncio  # a third of the package's import time, and here its loop is running already
+
         return await asyncio.to_thread(self.decide_batch, queries)
 
     # -- other routers from this one
 
     def with_policy(self, policy: Policy) -> Router:
-        """The same router with another policy."""
-        return Router(self.pool, self.scorer, policy, gates=self.gates, name=self.name, version=self.version)
+        """The same router with another policy; cheap enough for a single call.
+
+        Raises:
+            ConfigurationError: the policy cannot work with the pool.
+        """
+        other = copy(self)
+        other.policy = _fit(policy, self.pool)
+        return other
 
     def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
         """The same router over other models; its policy too, unless another is given."""
@@ -165,19 +170,16 @@ class Router:
 
     @classmethod
     def load(cls, folder: str | Path) -> Router:
-        """A saved router, or one that ships with the package by its name.
+        """A saved router, or one that ships with the package.
+
+        Args:
+            folder: where `save` wrote it. A bare name ("default") is that of a shipped router, unless only a folder has
+                it; for a folder in the current one that has the same name, write "./default".
 
         Raises:
             ArtifactError: it is not there, damaged, or of another schema.
         """
-        path = Path(folder)
-        if not path.exists() and path.name == str(folder):
-            try:
-                path = shipped_folder(path.name)
-            except ArtifactNotFoundError as error:
-                msg = f"there is no folder {folder!s}, and {error}"
-                raise ArtifactNotFoundError(msg) from None
-        artifact = read_artifact(path, "router")
+        artifact = read_artifact(folder, "router") if _is_path(folder) else read_shipped(str(folder), "router")
         pool, scorer, policy = unpack_router(artifact)
         return cls(pool, scorer, policy, name=artifact.manifest.name, version=artifact.manifest.version)
 
@@ -216,17 +218,15 @@ class Router:
         self, quality: Floats, cost: Floats, win_rate: Floats | None, open_: NDArray[np.bool_]
     ) -> NDArray[np.intp]:
         """The policy's choice where there are words to score, else the safe one; never a gated candidate."""
-        scored = ~np.isnan(quality[:, 0])
+        forced = isinstance(self.policy, Always)
+        scored = np.array([forced]) | ~np.isnan(quality[:, 0])
         chosen = np.full(len(quality), self._safe, dtype=np.intp)
-        if isinstance(self.policy, Always):
-            scored[:] = True
-        usable_quality = np.where(open_, np.nan_to_num(quality), -np.inf)
-        usable_cost = np.where(open_, cost, np.inf)
+        usable_quality, usable_cost = np.where(open_, quality, -np.inf), np.where(open_, cost, np.inf)
         if scored.any():
-            rates = None if win_rate is None else np.nan_to_num(win_rate[scored])
+            rates = None if win_rate is None else win_rate[scored]
             chosen[scored] = self.policy.choose(usable_quality[scored], usable_cost[scored], rates)
-        shut = ~open_[np.arange(len(chosen)), chosen]
-        chosen[shut] = usable_quality[shut].argmax(axis=1)
+        for row in np.flatnonzero(~open_[np.arange(len(chosen)), chosen]):
+            chosen[row] = np.nan_to_num(usable_quality[row], nan=0.0, neginf=-1.0).argmax()
         return chosen
 
     @property
@@ -274,8 +274,8 @@ class Router:
         name = self.pool.names[column]
         if not scores and not isinstance(self.policy, Always):
             why = "no words to score, so the safe choice"
-        elif isinstance(self.policy, ExplainingPolicy):
-            why = self.policy.explain(column, scores.get(name, 0.0), rate)
+        elif (explain := getattr(self.policy, "explain", None)) is not None:
+            why = explain(column, scores.get(name, 0.0), rate)
         else:
             why = f"chosen by {self.policy}"
         shut = "; ".join(f"{other} cannot serve this call: {reason}" for other, reason in gated.items())
@@ -298,7 +298,7 @@ def load_router(name: str = "default", pool: Pool | None = None, *, policy: Poli
         ArtifactError: there is no such router, or it is damaged.
         ConfigurationError: the policy cannot work with the pool.
     """
-    router = Router.load(name) if Path(name).exists() else _load_shipped(name)
+    router = Router.load(name) if _is_path(name) else _load_shipped(name)
     if pool is None:
         return router if policy is None else router.with_policy(policy)
     if policy is not None:
@@ -315,11 +315,18 @@ def _load_shipped(name: str) -> Router:
     return Router.load(name)
 
 
-def _check_prices(pool: Pool) -> None:
-    unknown = [c.name for c in pool if c.price.blended is None]
+def _is_path(folder: str | Path) -> bool:
+    """Whether a folder is meant, and not a shipped router's name."""
+    return isinstance(folder, Path) or Path(folder).name != folder or (not is_shipped(folder) and Path(folder).exists())
+
+
+def _fit(policy: Policy, pool: Pool) -> Policy:
+    """The policy for this pool, or an error that says why it cannot be one."""
+    unknown = [c.name for c in pool if c.price.blended is None] if getattr(policy, "weighs_cost", False) else []
     if unknown:
         msg = (
             f"this policy weighs cost, and no price is known for {', '.join(unknown)}; "
             "give input_price and output_price (USD per million tokens), 0 for a model of your own that costs nothing"
         )
         raise UnknownPriceError(msg)
+    return policy.bind(pool) if isinstance(policy, PoolPolicy) else policy

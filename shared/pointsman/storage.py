@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from pointsman.artifacts import Artifact, read_artifact, shipped_folder
+from pointsman.artifacts import Artifact, read_shipped
 from pointsman.embedders import ConcatEmbedder, Embedder, StaticEmbedder
 from pointsman.embedders.surface import SurfaceFeatures
 from pointsman.errors import ArtifactCorruptError, ArtifactError
@@ -117,11 +117,13 @@ def _pack_scorer(scorer: Scorer, parts: Parts) -> dict[str, Any]:
         return {"kind": "prompt_length", **asdict(scorer)}
     if isinstance(scorer, MatrixFactorization):
         parts.tensors |= {name: getattr(scorer, name) for name in _MF_ARRAYS}
+        parts.tensors |= {} if scorer.prior is None else {"prior": scorer.prior}
         return {
             "kind": "mf",
             "models": [asdict(model) for model in scorer.known_models] or [{"name": name} for name in scorer.models],
             "quality_scale": scorer.quality_scale,
             "quality_offset": scorer.quality_offset,
+            "link": scorer.link,
             "embedder": pack_embedder(scorer.embedder, parts),
         }
     msg = f"a {type(scorer).__name__} cannot be saved; save the data it was made from and build it anew"
@@ -141,6 +143,8 @@ def _unpack_scorer(settings: Mapping[str, Any], tensors: Tensors, artifact: Arti
             embedder=_unpack_embedder(settings["embedder"], tensors, artifact, "embedder"),
             quality_scale=settings["quality_scale"],
             quality_offset=settings["quality_offset"],
+            link=settings["link"],
+            prior=tensors.get("prior"),
             known_models=known,
             **{name: tensors[name] for name in _MF_ARRAYS},
         )
@@ -178,7 +182,7 @@ def _unpack_embedder(settings: Mapping[str, Any], tensors: Tensors, artifact: Ar
         parts = [_unpack_embedder(part, tensors, artifact, f"{path}.{i}") for i, part in enumerate(settings["parts"])]
         return ConcatEmbedder(parts, tensors[f"{path}.mean"], tensors[f"{path}.scale"], settings["clip"])
     if kind == "static" and "shipped" in settings:
-        shipped = read_artifact(shipped_folder(settings["shipped"]), "embedder")
+        shipped = read_shipped(settings["shipped"], "embedder")
         if shipped.manifest.version != settings["version"]:
             msg = f"needs {settings['shipped']} {settings['version']}, and {shipped.manifest.version} is installed"
             raise ValueError(msg)

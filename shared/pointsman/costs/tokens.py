@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +41,7 @@ def count_tokens(text: str, model: str | None = None) -> TokenCount:
     """Tokens of `text` for `model`.
 
     Models of OpenAI are counted in their own vocabulary. Others keep theirs to themselves or on a hub: they are counted
-    in o200k_base, flagged as an estimate. Without any vocabulary on the machine, `estimate_tokens` is used, flagged too.
+    in o200k_base, flagged as an estimate. Without any vocabulary on the machine `estimate_tokens` counts, flagged too.
     """
     own = _encoding_name(model)
     encoding = _load(own or _STAND_IN)
@@ -79,6 +78,8 @@ def _load(name: str) -> Encoding | None:
 
 
 def _cache_folders() -> Iterator[Path]:
+    import tempfile
+
     for variable in _CACHE_VARIABLES:
         if os.environ.get(variable):
             yield Path(os.environ[variable])

@@ -19,7 +19,7 @@ __all__ = ["StaticEmbedder"]
 
 HEAD_CHARACTERS = 3000
 TAIL_CHARACTERS = 1000
-"""A long text is read at its start and its end, where instructions stand; this bounds the time that a decision takes."""
+"""A long text is read at its start and its end, where instructions stand; this bounds the time of a decision."""
 
 
 class StaticEmbedder:
@@ -90,9 +90,10 @@ class StaticEmbedder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors float32[n, dim] of unit length; a text without a known token is the zero vector."""
-        cut = [_head_and_tail(text) for text in texts]
-        vectors = np.zeros((len(cut), self.dim), dtype=np.float32)
-        for row, encoding in enumerate(self.tokenizer.encode_batch_fast(cut, add_special_tokens=False)):
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for row, text in enumerate(texts):
+            # one by one: the tokenizer's batch call starts threads, which do not survive a fork
+            encoding = self.tokenizer.encode(_head_and_tail(text), add_special_tokens=False)
             ids = np.asarray(encoding.ids, dtype=np.intp)
             if len(ids):
                 total = self.scale[ids].astype(np.float32) @ self.table[ids].astype(np.float32)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_WINDOW = 2_500  # characters whose composition is counted; the length feature always sees the whole text
+_WINDOW = 2_000  # characters whose composition is counted; the length feature always sees the whole text
+_LONG_ENOUGH = 400  # characters from which on a longer prompt no longer speaks for the stronger model by itself
 _OPTION = re.compile(rb"(?m)^[ \t]*\(?[A-J][.):][ \t]")
 _NUMBER = re.compile(rb"\d+")
 _SENTENCE = re.compile(rb"[.!?](?=\s|$)|\n+")
@@ -26,12 +27,13 @@ class SurfaceFeatures:
     """Fixed, locale-free counts of a text. Nothing here is learned.
 
     All counts go through ``log1p`` and all shares lie in [0, 1]; standardising them is the caller's work, with a
-    mean and a scale learned from training prompts. Composition is counted on the first 2,500 characters, so the cost
-    is bounded; the first feature is the length of the whole text.
+    mean and a scale learned from training prompts. Composition is counted on the first 2,000 characters, so the cost
+    is bounded; the first two features are of the length of the whole text.
     """
 
     names: tuple[str, ...] = (
         "log_characters",
+        "log_characters_to_400",
         "log_words",
         "word_length",
         "long_word_share",
@@ -86,6 +88,7 @@ def _features(text: str) -> list[float]:
     ).tolist()
     return [
         float(np.log1p(len(text))),
+        float(np.log1p(min(len(text), _LONG_ENOUGH))),
         float(np.log1p(len(words))),
         min(len(raw) / count, 20.0),
         sum(len(word) > 8 for word in words) / count,

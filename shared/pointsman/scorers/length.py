@@ -49,7 +49,7 @@ class PromptLength:
         if not texts:
             msg = "cannot take the median length of no texts; pass some prompts"
             raise ConfigurationError(msg)
-        return cls(tuple(models), float(max(1.0, np.median([len(text) for text in texts]))), slope)
+        return cls(tuple(models), max(1.0, float(np.median([len(text) for text in texts]))), slope)
 
     def quality(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """P(this model is the one to take), float64[n, m]: the win rate for the first model, its rest for the last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,21 @@ from pointsman.matching import KnownModel
 __all__ = ["MatrixFactorization"]
 
 Floats = NDArray[np.floating]
+Link = Literal["battle", "gain"]
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixFactorization:
-    """delta(M, q) = w2 . (v_M * (W1^T v_q + b)), and P(strong wins) = sigmoid(delta(strong, q) - delta(weak, q)).
+    """delta(M, q) = w2 . (v_M * (W1^T v_q + b)), read as a quality and, for a pair, as a win rate.
 
-    Everything is linear in v_q, so the model side folds into one column per model, and for a pair into a single dot
-    product: what runs per call is numpy alone. Quality is read off the same score, sigmoid(scale * delta + offset), so
-    quality and win rate always put two models in the same order.
+    Everything is linear in v_q, so the model side folds into one column per model: what runs per call is numpy alone.
+    Quality is sigmoid(scale * delta + offset). The win rate is one of two readings of the same scores:
+
+    * link "battle", RouteLLM's: sigmoid(delta(strong, q) - delta(weak, q)), one dot product for a fixed pair. It says
+      who wins where somebody does, and it cannot fall again when a prompt is too hard for both.
+    * link "gain": 1/2 + (quality(strong, q) - quality(weak, q)) / 2 + prior . (W1^T v_q + b), which for right-or-wrong
+      answers is P(strong is better) with ties counted half, plus a prior of the prompt alone. It is largest where the
+      strong model is right and the weak one is not, so neither for the easiest prompts nor for the hopeless ones.
 
     Args:
         models: m names.
@@ -36,6 +42,9 @@ class MatrixFactorization:
         head: w2, float[k].
         quality_scale: positive.
         quality_offset: the logit of quality at delta = 0.
+        link: "battle" or "gain".
+        prior: added to the win rate for the stronger model of the pair, float[k] over the hidden vector; "gain" only.
+            None is no prior.
         reference: W1^T v_q + b for r reference prompts, float[r, k]; empty if the router carries none.
         known_models: what is known of each model, for matching those that were never trained on.
 
@@ -52,6 +61,8 @@ class MatrixFactorization:
     head: Floats
     quality_scale: float = 1.0
     quality_offset: float = 0.0
+    link: Link = "battle"
+    prior: Floats | None = None
     reference: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     known_models: tuple[KnownModel, ...] = ()
     instant: ClassVar[bool] = True
@@ -64,6 +75,7 @@ class MatrixFactorization:
             "bias": (self.bias, (k,)),
             "head": (self.head, (k,)),
             "reference": (self.reference, (len(self.reference), k if len(self.reference) else 0)),
+            "prior": (np.zeros(k) if self.prior is None else self.prior, (k,)),
         }
         for name, (array, expected) in shapes.items():
             if len(self.reference) == 0 and name == "reference":
@@ -74,51 +86,52 @@ class MatrixFactorization:
             if not np.isfinite(array).all():
                 msg = f"{name} holds numbers that are not finite; train or load the scorer again"
                 raise ConfigurationError(msg)
+        if self.link not in get_args(Link) or (self.link == "battle" and self.prior is not None):
+            msg = f"link is {self.link!r}; it is one of {', '.join(get_args(Link))}, and only 'gain' takes a prior"
+            raise ConfigurationError(msg)
         if not self.quality_scale > 0:
             msg = f"quality_scale is {self.quality_scale}; it must be positive"
             raise ConfigurationError(msg)
 
     @cached_property
     def columns(self) -> NDArray[np.float64]:
-        """The model side of the score, float64[k, m]: delta = (v_q W1 + b) @ columns."""
-        return np.ascontiguousarray((self.model_vectors.astype(np.float64) * self.head.astype(np.float64)).T)
+        """What the hidden vector is multiplied with, float64[k, m + 1]: w2 * v_M per model, and last the prior."""
+        prior = np.zeros(len(self.head)) if self.prior is None else self.prior
+        models = self.model_vectors.astype(np.float64) * self.head
+        return np.asarray(np.vstack([models, prior]).T, dtype=np.float64)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """One column of prompt weights per model, float64[d, m]: delta = v_q @ weights + offsets."""
+        """The model side folded into the prompt's, float64[d, m + 1]: what is left per call is `v_q @ weights`."""
         return np.asarray(self.projection.astype(np.float64) @ self.columns)
 
     @cached_property
     def offsets(self) -> NDArray[np.float64]:
-        """The bias folded in, float64[m]."""
+        """The bias folded in, float64[m + 1]."""
         return np.asarray(self.bias.astype(np.float64) @ self.columns)
 
     def delta(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Scores float64[n, m] on the logit scale."""
-        return np.asarray(self.embedder.encode(texts).astype(np.float64) @ self.weights + self.offsets)
+        return self._scores(texts)[:, :-1]
 
     def quality(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Expected quality float64[n, m] in [0, 1]."""
         return self._quality(self.delta(texts))
 
     def win_rate(self, texts: Sequence[str], strong: str, weak: str) -> NDArray[np.float64]:
-        """P(strong is better, ties counted half), float64[n]: one dot product per prompt."""
-        s, w = self._column(strong), self._column(weak)
-        direction = self.weights[:, s] - self.weights[:, w]
-        offset = self.offsets[s] - self.offsets[w]
-        return _sigmoid(self.embedder.encode(texts).astype(np.float64) @ direction + offset)
+        """P(strong is better, ties counted half), float64[n]."""
+        return self._win_rate(self._scores(texts), strong, weak)
 
     def score(self, texts: Sequence[str], strong: str, weak: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Quality float64[n, m] and win rate float64[n], the texts read once."""
-        delta = self.delta(texts)
-        return self._quality(delta), _sigmoid(delta[:, self._column(strong)] - delta[:, self._column(weak)])
+        scores = self._scores(texts)
+        return self._quality(scores[:, :-1]), self._win_rate(scores, strong, weak)
 
     def reference_win_rates(self, strong: str, weak: str) -> NDArray[np.float64]:
-        """Win rates of the reference prompts, float64[r]."""
+        """Win rates of the reference prompts, float64[r]; empty if the router carries none."""
         if not len(self.reference):
             return np.zeros(0)
-        direction = self.columns[:, self._column(strong)] - self.columns[:, self._column(weak)]
-        return _sigmoid(self.reference.astype(np.float64) @ direction)
+        return self._win_rate(self.reference.astype(np.float64) @ self.columns, strong, weak)
 
     def select(self, models: Sequence[str]) -> MatrixFactorization:
         """The same factorisation with exactly these models as columns."""
@@ -129,6 +142,22 @@ class MatrixFactorization:
     def with_embedder(self, embedder: Embedder) -> MatrixFactorization:
         """The same factorisation over the vectors of another embedder of the same length."""
         return replace(self, embedder=embedder)
+
+    def _scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Delta per model, and last the prior, float64[n, m + 1].
+
+        Row by row, so that a prompt's scores do not depend on the prompts beside it: a whole-matrix product sums in
+        another order, and a win rate on the threshold would be decided one way alone and another way in a batch.
+        """
+        rows = [vector @ self.weights for vector in self.embedder.encode(texts).astype(np.float64)]
+        return np.array(rows, dtype=np.float64).reshape(len(texts), len(self.offsets)) + self.offsets
+
+    def _win_rate(self, scores: NDArray[np.float64], strong: str, weak: str) -> NDArray[np.float64]:
+        delta_strong, delta_weak = scores[:, self._column(strong)], scores[:, self._column(weak)]
+        if self.link == "battle":
+            return _sigmoid(delta_strong - delta_weak)
+        gain = self._quality(delta_strong) - self._quality(delta_weak)
+        return np.asarray(np.minimum(np.maximum(0.5 + gain / 2 + scores[:, -1], 0.0), 1.0))
 
     def _column(self, model: str) -> int:
         try:

@@ -42,7 +42,7 @@ class RandomScorer:
 
     def reference_win_rates(self, strong: str, weak: str) -> NDArray[np.float64]:  # noqa: ARG002  # protocol
         """An even grid: the quantiles of the uniform distribution itself."""
-        return np.linspace(0.0, 1.0, 1001)
+        return np.linspace(0.0, 1.0, 1001, dtype=np.float64)
 
     def select(self, models: Sequence[str]) -> RandomScorer:
         """The same router for other models."""

@@ -1,0 +1,5 @@
+"""`python -m pointsman`."""
+
+from pointsman.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,149 @@
+"""Saved routers come back the same, and damage is named."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pointsman import (
+    Always,
+    Candidate,
+    Needs,
+    Pool,
+    PromptLength,
+    QualityFloor,
+    RandomScorer,
+    Router,
+    Threshold,
+    Utility,
+    load_router,
+)
+from pointsman.embedders import ConcatEmbedder
+from pointsman.embedders.surface import SurfaceFeatures
+from pointsman.errors import ArtifactCorruptError, ArtifactError, ArtifactNotFoundError, ArtifactVersionError
+from tests.support.core import pair, tiny_embedder, tiny_mf
+
+PROMPTS = ["hello world", "prove that two is even", ""]
+
+
+def concat_mf():
+    parts = [tiny_embedder(), SurfaceFeatures()]
+    dim = sum(part.dim for part in parts)
+    rng = np.random.default_rng(3)
+    embedder = ConcatEmbedder(parts, rng.normal(size=dim).astype(np.float32), np.ones(dim, dtype=np.float32))
+    mf = tiny_mf()
+    projection = rng.normal(size=(dim, 4)).astype(np.float32)
+    return type(mf)(mf.models, embedder, mf.model_vectors, projection, mf.bias, mf.head)
+
+
+@pytest.mark.parametrize("scorer", [RandomScorer(seed=4), PromptLength(midpoint=7.0), tiny_mf(), concat_mf()])
+@pytest.mark.parametrize("policy", [Threshold(0.3), Utility(0.2), QualityFloor(0.4), Always("weak")])
+def test_a_router_comes_back_the_same(tmp_path, scorer, policy):
+    router = Router(pair(abilities=Needs(tools=True), metadata={"a": 1}), scorer, policy, name="mine")
+    router.save(tmp_path / "r")
+    loaded = Router.load(tmp_path / "r")
+    assert loaded.pool == router.pool
+    assert loaded.policy == router.policy
+    for before, after in zip(router.decide_batch(PROMPTS), loaded.decide_batch(PROMPTS), strict=True):
+        assert (before.candidate, before.win_rate, before.quality) == (after.candidate, after.win_rate, after.quality)
+    assert after.router == "mine"
+    assert len(after.router_version) == 12
+
+
+def test_saving_again_replaces_and_keeps_the_card(tmp_path):
+    Router(pair(), RandomScorer(seed=1), Threshold(0.5)).save(tmp_path / "r")
+    (tmp_path / "r" / "README.md").write_text("card")
+    Router(pair(), RandomScorer(seed=2), Threshold(0.5)).save(tmp_path / "r")
+    assert Router.load(tmp_path / "r").scorer.seed == 2
+    assert (tmp_path / "r" / "README.md").read_text() == "card"
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ArtifactError, match="other things"):
+        Router(pair(), RandomScorer(), Threshold(0.5)).save(tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_what_cannot_be_stored_says_what_to_do(tmp_path):
+    class Own:
+        models = ("strong", "weak")
+
+        def quality(self, texts):
+            return np.zeros((len(texts), 2))
+
+        def win_rate(self, texts, strong, weak):
+            return np.zeros(len(texts))
+
+    with pytest.raises(ArtifactError, match="Own cannot be saved"):
+        Router(pair(), Own(), Threshold(0.5)).save(tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.fixture
+def saved(tmp_path):
+    folder = tmp_path / "r"
+    Router(pair(), tiny_mf(), Threshold(0.5)).save(folder)
+    return folder
+
+
+def test_a_changed_or_truncated_file_is_refused(saved):
+    tensors = saved / "router.safetensors"
+    whole = tensors.read_bytes()
+    for damaged in (whole[:-9], whole[:3], b"", whole[:-1] + bytes([whole[-1] ^ 1])):
+        tensors.write_bytes(damaged)
+        with pytest.raises(ArtifactCorruptError, match="damaged"):
+            Router.load(saved)
+
+
+def test_a_missing_file_or_folder_is_named(saved, tmp_path):
+    (saved / "router.safetensors").unlink()
+    with pytest.raises(ArtifactNotFoundError, match=r"router\.safetensors is missing"):
+        Router.load(saved)
+    with pytest.raises(ArtifactNotFoundError, match="does not exist"):
+        Router.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"schema_version": 1}'])
+def test_a_manifest_that_is_none_is_refused(saved, content):
+    (saved / "manifest.json").write_text(content)
+    with pytest.raises(ArtifactCorruptError, match=r"manifest\.json"):
+        Router.load(saved)
+
+
+def edited(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_another_schema_or_kind_is_refused(saved):
+    edited(saved, schema_version=99)
+    with pytest.raises(ArtifactVersionError, match="schema 99"):
+        Router.load(saved)
+    edited(saved, schema_version=1, kind="embedder")
+    with pytest.raises(ArtifactCorruptError, match="of kind 'embedder', not 'router'"):
+        Router.load(saved)
+
+
+@pytest.mark.parametrize("key", ["pool", "policy", "scorer"])
+@pytest.mark.parametrize("value", [{}, {"kind": "exec"}, [], None, 3])
+def test_settings_that_make_no_router_are_refused(saved, key, value):
+    settings = json.loads((saved / "manifest.json").read_text())["settings"]
+    edited(saved, settings=settings | {key: value})
+    with pytest.raises(ArtifactCorruptError, match="does not hold a whole router"):
+        Router.load(saved)
+
+
+def test_an_unknown_shipped_router_lists_those_that_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArtifactNotFoundError, match=r"no router named 'best-ever'.*there is default"):
+        load_router("best-ever", Pool.pair(Candidate("a"), Candidate("b")))
+
+
+def test_a_folder_that_happens_to_be_named_default_does_not_hide_the_shipped_router(tmp_path, monkeypatch):
+    Router(pair(), RandomScorer(), Threshold(0.5), name="mine").save(tmp_path / "default")
+    Router(pair(), RandomScorer(), Threshold(0.5), name="mine").save(tmp_path / "own")
+    monkeypatch.chdir(tmp_path)
+    assert load_router("default").name == "default"
+    assert load_router("./default").name == load_router("own").name == "mine"
