@@ -1,0 +1,180 @@
+"""Outcomes: how well each model answered each prompt. Battles: which of two answers a judge preferred."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.data.tables import Columns, numbers, read_columns, require, texts
+from pointsman.errors import DataError
+
+Floats = NDArray[np.float64]
+
+_WINNERS: Final[Mapping[str, float]] = {"a": 1.0, "model_a": 1.0, "left": 1.0, "b": 0.0, "model_b": 0.0, "right": 0.0}
+_TIES: Final = frozenset({"tie", "tie (bothbad)", "tie (both bad)"})
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """A table of prompts by models.
+
+    Attributes:
+        prompts: n texts.
+        models: m model names, as the file spells them.
+        scores: float64 [n, m], quality in [0, 1]; NaN where the model did not answer the prompt.
+        prompt_ids: n identifiers, unique.
+        tasks: n task names ("" where the file has none).
+        costs: float64 [n, m], USD per call, or None where the file has no costs.
+        input_tokens: float64 [n, m], or None.
+        output_tokens: float64 [n, m], or None.
+    """
+
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    scores: Floats
+    prompt_ids: tuple[str, ...]
+    tasks: tuple[str, ...]
+    costs: Floats | None = None
+    input_tokens: Floats | None = None
+    output_tokens: Floats | None = None
+
+    def __len__(self) -> int:
+        """Number of prompts."""
+        return len(self.prompts)
+
+    @classmethod
+    def read(cls, path: str | Path, *, task_column: str | None = None) -> "Outcomes":
+        """Read the wide layout.
+
+        That is ``prompt``, then per model M ``score|M`` and where known ``cost|M``, ``in_tok|M`` and ``out_tok|M``.
+        Rows without prompt text are dropped. ``prompt_id`` is optional (the row number stands in), and so is the task
+        column: ``task_column``, else ``task``, else none.
+
+        Raises:
+            DataError: A column is missing, a value is no number or lies outside [0, 1], an identifier comes twice.
+            MissingExtraError: The file is parquet and pyarrow is not installed.
+        """
+        file = Path(path).name
+        columns = read_columns(path)
+        require(columns, ["prompt", *([task_column] if task_column else [])], file)
+        models = tuple(name[6:] for name in columns if name.startswith("score|"))
+        if not models:
+            raise DataError(f"{file}: no column 'score|<model>'; the wide layout has one per model")
+        ids = [str(value) for value in columns.get("prompt_id", range(len(columns["prompt"])))]
+        _unique(ids, file)
+        keep = [row for row, prompt in enumerate(columns["prompt"]) if prompt]
+        task = columns.get(task_column or "task", [""] * len(ids))
+        return cls(
+            prompts=texts({"prompt": [columns["prompt"][row] for row in keep]}, "prompt", file),
+            models=models,
+            scores=_matrix(columns, "score", models, file, upper=1.0)[keep],
+            prompt_ids=tuple(ids[row] for row in keep),
+            tasks=tuple(str(task[row]) for row in keep),
+            costs=_optional(columns, "cost", models, keep, file),
+            input_tokens=_optional(columns, "in_tok", models, keep, file),
+            output_tokens=_optional(columns, "out_tok", models, keep, file),
+        )
+
+    def select(self, rows: Sequence[int] | NDArray[np.intp] | NDArray[np.bool_]) -> "Outcomes":
+        """The same table with these rows only, by index or by mask."""
+        index = np.arange(len(self))[np.asarray(rows)]
+
+        def cut(values: Floats | None) -> Floats | None:
+            return None if values is None else values[index]
+
+        return Outcomes(
+            prompts=tuple(self.prompts[row] for row in index),
+            models=self.models,
+            scores=self.scores[index],
+            prompt_ids=tuple(self.prompt_ids[row] for row in index),
+            tasks=tuple(self.tasks[row] for row in index),
+            costs=cut(self.costs),
+            input_tokens=cut(self.input_tokens),
+            output_tokens=cut(self.output_tokens),
+        )
+
+    def score(self, model: str) -> Floats:
+        """The scores of one model, float64 [n]; raises DataError for a model that the table does not have."""
+        if model not in self.models:
+            raise DataError(f"no model {model!r} in these outcomes; they have {', '.join(self.models)}")
+        return self.scores[:, self.models.index(model)]
+
+
+@dataclass(frozen=True)
+class Battles:
+    """Pairwise preferences.
+
+    Attributes:
+        prompts: n texts.
+        model_a: n model names.
+        model_b: n model names.
+        labels: float64 [n]: 1 where a was preferred, 0 where b was, 0.5 for a tie.
+    """
+
+    prompts: tuple[str, ...]
+    model_a: tuple[str, ...]
+    model_b: tuple[str, ...]
+    labels: Floats
+
+    def __len__(self) -> int:
+        """Number of battles."""
+        return len(self.prompts)
+
+    @classmethod
+    def read(
+        cls, path: str | Path, *, prompt: str = "prompt", model_a: str = "model_a", model_b: str = "model_b"
+    ) -> "Battles":
+        """Read one battle a row: prompt, two models and ``winner`` (a, b, model_a, model_b, left, right or tie).
+
+        Args:
+            path: A parquet, csv or jsonl file.
+            prompt: Name of the prompt's column.
+            model_a: Name of the first model's column (LLMFAO: "left").
+            model_b: Name of the second model's column (LLMFAO: "right").
+
+        Raises:
+            DataError: A column is missing, or a winner is none of these.
+            MissingExtraError: The file is parquet and pyarrow is not installed.
+        """
+        file = Path(path).name
+        columns = read_columns(path)
+        require(columns, [prompt, model_a, model_b, "winner"], file)
+        labels = np.empty(len(columns["winner"]))
+        for row, winner in enumerate(columns["winner"]):
+            known = 0.5 if winner in _TIES else _WINNERS.get(winner)
+            if known is None:
+                allowed = ", ".join([*_WINNERS, *sorted(_TIES)])
+                raise DataError(f"{file}: row {row}, column 'winner': {winner!r} is none of {allowed}")
+            labels[row] = known
+        return cls(texts(columns, prompt, file), texts(columns, model_a, file), texts(columns, model_b, file), labels)
+
+
+def _unique(ids: Sequence[str], file: str) -> None:
+    seen: set[str] = set()
+    for row, identifier in enumerate(ids):
+        if identifier in seen:
+            raise DataError(f"{file}: row {row}, column 'prompt_id': {identifier!r} comes twice; make it unique")
+        seen.add(identifier)
+
+
+def _matrix(columns: Columns, kind: str, models: Sequence[str], file: str, *, upper: float = np.inf) -> Floats:
+    out = np.full((len(columns["prompt"]), len(models)), np.nan)
+    for index, model in enumerate(models):
+        name = f"{kind}|{model}"
+        if name not in columns:
+            continue
+        out[:, index] = numbers(columns, name, file)
+        wrong = np.flatnonzero((out[:, index] < 0) | (out[:, index] > upper))
+        if wrong.size:
+            value, bound = out[wrong[0], index], f"in [0, {upper:g}]" if np.isfinite(upper) else ">= 0"
+            raise DataError(f"{file}: row {wrong[0]}, column {name!r}: {value:g} is not {bound}")
+    return out
+
+
+def _optional(columns: Columns, kind: str, models: Sequence[str], keep: Sequence[int], file: str) -> Floats | None:
+    if not any(f"{kind}|{model}" in columns for model in models):
+        return None
+    return _matrix(columns, kind, models, file)[list(keep)]
