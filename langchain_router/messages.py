@@ -1,0 +1,89 @@
+"""What the router reads of a conversation: the user's words, the size of the prompt, what it asks of a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
+
+from pointsman.costs import count_tokens, estimate_tokens
+from pointsman.query import Needs, Source, clean_text
+
+__all__ = ["attachments", "prompt_size", "question", "text_of", "whole_text"]
+
+_KINDS = {
+    # content block types of LangChain (v0 and v1) and of providers -> ability
+    "image": "images",
+    "image_url": "images",
+    "input_image": "images",
+    "audio": "audio",
+    "input_audio": "audio",
+    "document": "documents",
+    "file": "documents",
+    "input_file": "documents",
+}
+_MEDIA = {"image": "images", "audio": "audio", "application": "documents", "text": "documents"}
+_FACTOR = 2
+"""By how much an estimated size may be wrong; nearer than that to a window, tokens are counted."""
+
+
+def question(messages: Sequence[BaseMessage]) -> tuple[str, Source]:
+    """The words to score: the last user message; all text where no user has spoken."""
+    for message in reversed(messages):
+        if _from_user(message):
+            return text_of(message), "message"
+    return whole_text(messages), "prompt"
+
+
+def text_of(message: BaseMessage) -> str:
+    """The text of a message; the text blocks one below the other where it has content blocks."""
+    if isinstance(message.content, str):
+        return message.content
+    parts = (block if isinstance(block, str) else block.get("text") for block in message.content)
+    return "\n".join(part for part in parts if isinstance(part, str) and part)
+
+
+def whole_text(messages: Sequence[BaseMessage]) -> str:
+    """All that a model reads as text: every message, and the arguments of tool calls."""
+    return "\n".join(part for message in messages for part in (text_of(message), *_calls(message)) if part)
+
+
+def prompt_size(messages: Sequence[BaseMessage], windows: Iterable[int]) -> int:
+    """Tokens of all messages: estimated, and counted where the estimate comes near a context window."""
+    text = whole_text(messages)
+    size = estimate_tokens(text)
+    near = any(size < window * _FACTOR and window < size * _FACTOR for window in windows)
+    return count_tokens(clean_text(text)).tokens if near else size
+
+
+def attachments(messages: Sequence[BaseMessage], *, tools: bool, structured_output: bool) -> Needs:
+    """The abilities that a call asks for: those of its content blocks, and the two that are told."""
+    found = {kind for message in messages if isinstance(message.content, list) for kind in _kinds(message.content)}
+    return Needs(
+        tools=tools,
+        structured_output=structured_output,
+        images="images" in found,
+        audio="audio" in found,
+        documents="documents" in found,
+    )
+
+
+def _from_user(message: BaseMessage) -> bool:
+    return isinstance(message, HumanMessage) or (isinstance(message, ChatMessage) and message.role == "user")
+
+
+def _calls(message: BaseMessage) -> Iterator[str]:
+    if isinstance(message, AIMessage):
+        for call in message.tool_calls:
+            yield f"{call['name']} {json.dumps(call['args'], default=str, ensure_ascii=False)}"
+
+
+def _kinds(blocks: list[str | dict[str, Any]]) -> Iterator[str]:
+    for block in blocks:
+        if isinstance(block, dict):
+            media = str(block.get("mime_type", "")).partition("/")[0]
+            kind = _MEDIA.get(media) or _KINDS.get(str(block.get("type")))
+            if kind is not None:
+                yield kind

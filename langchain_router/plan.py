@@ -1,0 +1,129 @@
+"""From the arguments of a call to what is asked of the router and of the chosen model."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from langchain_router.messages import attachments, prompt_size, question
+from langchain_router.replay import REPLAY_KEY, Replay
+from pointsman.configure import override
+from pointsman.decision import Decision
+from pointsman.errors import ConfigurationError, QueryError
+from pointsman.query import Query
+from pointsman.router import Router
+
+__all__ = ["CANDIDATE_KEY", "DECISION_KEY", "THRESHOLD_KEY", "Plan", "make_plan"]
+
+THRESHOLD_KEY = "router_threshold"
+CANDIDATE_KEY = "router_candidate"
+DECISION_KEY = "__pointsman_decision"
+"""Where a batch, which decides for all prompts at once, leaves each call its decision."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One call, ready to be decided.
+
+    Attributes:
+        messages: the prompt.
+        config: for the chosen model, but for callbacks.
+        kwargs: for the chosen model, those of the router taken out.
+        query: for the router.
+        router: the model's own, or one with this call's overrides.
+        models: candidate name -> model.
+        replay: tools or schema to bind to the chosen model.
+        model_name: a model name to hand to the chosen model, which may serve several.
+        decision: already made, in a batch.
+        run_name, run_id: of the router's own run.
+    """
+
+    messages: list[BaseMessage]
+    config: RunnableConfig
+    kwargs: dict[str, Any]
+    query: Query
+    router: Router
+    models: dict[str, BaseChatModel]
+    replay: Replay | None = None
+    model_name: str | None = None
+    decision: Decision | None = None
+    run_name: str | None = None
+    run_id: uuid.UUID | None = None
+
+
+def make_plan(
+    messages: list[BaseMessage],
+    config: RunnableConfig | None,
+    kwargs: dict[str, Any],
+    router: Router,
+    models: dict[str, BaseChatModel],
+) -> Plan:
+    """The plan of a call.
+
+    Raises:
+        QueryError: there are no messages.
+        ConfigurationError: an override that cannot work.
+    """
+    if not messages:
+        msg = "the prompt has no messages; give at least one"
+        raise QueryError(msg)
+    config = ensure_config(config)
+    name, run_id = config.pop("run_name", None), config.pop("run_id", None)
+    configurable = dict(config.get("configurable", {}))
+    threshold, candidate = configurable.pop(THRESHOLD_KEY, None), configurable.pop(CANDIDATE_KEY, None)
+    decision = configurable.pop(DECISION_KEY, None)
+    config["configurable"] = configurable  # without our keys: a router further down has its own
+    kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
+    replay = kwargs.pop(REPLAY_KEY, None)
+    model = kwargs.get("model")
+    if model in models:
+        candidate = kwargs.pop("model")
+    thread = configurable.get("thread_id")
+    return Plan(
+        messages=messages,
+        config=config,
+        kwargs=kwargs,
+        query=_query(messages, kwargs, replay, router, None if thread is None else str(thread)),
+        router=_overridden(router, threshold, candidate),
+        models=models,
+        replay=replay,
+        model_name=model if isinstance(model, str) and model not in models else None,
+        decision=decision,
+        run_name=name,
+        run_id=run_id,
+    )
+
+
+def _query(
+    messages: Sequence[BaseMessage], kwargs: dict[str, Any], replay: Replay | None, router: Router, thread: str | None
+) -> Query:
+    text, source = question(messages)
+    structured = replay.structured if replay else "response_format" in kwargs
+    return Query(
+        text,
+        source=source,
+        prompt_tokens=prompt_size(messages, [c.window for c in router.pool if c.window]),
+        needs=attachments(
+            messages,
+            tools=bool(kwargs.get("tools")) or (replay is not None and not replay.structured),
+            structured_output=structured,
+        ),
+        conversation=thread,
+    )
+
+
+def _overridden(router: Router, threshold: object, candidate: object) -> Router:
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+        msg = f"{THRESHOLD_KEY} is {threshold!r}; give a win rate in [0, 1]"
+        raise ConfigurationError(msg)
+    if candidate is not None and not isinstance(candidate, str):
+        msg = f"{CANDIDATE_KEY} is {candidate!r}; give the name of a candidate"
+        raise ConfigurationError(msg)
+    return override(router, threshold=threshold, candidate=candidate)

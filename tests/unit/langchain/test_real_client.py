@@ -1,0 +1,123 @@
+"""The real OpenAI client of LangChain, over HTTP, against a server on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import openai
+import pytest
+from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.messages import AIMessageChunk
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+
+from langchain_router import RoutedChatModel, RoutingRecorder, routing_decision, routing_outcome
+from tests.support.langchain import HARD, router
+from tests.support.openai_server import Failure, OpenAIServer, openai_server
+
+STRONG, WEAK = "gpt-4.1", "gpt-4.1-nano"
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with openai_server() as running:
+        yield running
+
+
+@pytest.fixture
+def model(server: OpenAIServer) -> RoutedChatModel:
+    def chat(name: str) -> ChatOpenAI:
+        return ChatOpenAI(model=name, base_url=server.url, api_key="none", max_retries=0, stream_usage=True)
+
+    return RoutedChatModel(strong=chat(STRONG), weak=chat(WEAK), router=router())
+
+
+class Movie(BaseModel):
+    """A movie."""
+
+    title: str
+    year: int
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def test_each_prompt_goes_to_its_model(server: OpenAIServer, model: RoutedChatModel) -> None:
+    easy, hard = model.invoke("What is 2 + 2?"), model.invoke(HARD)
+    assert [body["model"] for body in server.requests] == [WEAK, STRONG]
+    assert str(easy.content).startswith(WEAK)
+    assert str(hard.content).startswith(STRONG)
+
+
+def test_the_bill_is_the_providers_count_at_list_price(model: RoutedChatModel) -> None:
+    answer = model.invoke("What is 2 + 2?")
+    usage, outcome, decision = answer.usage_metadata, routing_outcome(answer), routing_decision(answer)
+    assert usage is not None
+    assert outcome is not None
+    assert decision is not None
+    assert (decision.model, outcome.estimated) == (WEAK, False)
+    assert (outcome.input_tokens, outcome.output_tokens) == (usage["input_tokens"], usage["output_tokens"])
+    assert outcome.cached_tokens == usage["input_token_details"]["cache_read"] > 0
+    assert outcome.reasoning_tokens == 1
+    assert outcome.cost_usd is not None
+    assert outcome.baseline_cost_usd is not None
+    assert 0 < outcome.cost_usd < outcome.baseline_cost_usd
+
+
+async def test_streams_carry_decision_and_usage(model: RoutedChatModel) -> None:
+    for chunks in (list(model.stream(HARD)), [chunk async for chunk in model.astream(HARD)]):
+        whole = sum(chunks[1:], chunks[0])
+        assert isinstance(whole, AIMessageChunk)
+        outcome = routing_outcome(whole)
+        assert routing_decision(chunks[0]) is not None
+        assert routing_decision(whole) == routing_decision(chunks[0])
+        assert outcome is not None
+        assert not outcome.estimated
+        assert whole.usage_metadata is not None
+        assert outcome.output_tokens == whole.usage_metadata["output_tokens"]
+        assert [bool(chunk.chunk_position) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_tools_reach_the_chosen_model_in_its_own_format(server: OpenAIServer, model: RoutedChatModel) -> None:
+    answer = model.bind_tools([add], strict=True).invoke("What is 2 + 2?")
+    assert [call["args"] for call in answer.tool_calls] == [{"a": 3, "b": 3}]
+    (body,) = server.requests
+    assert body["tools"][0]["function"]["strict"] is True
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+async def test_structured_output_keeps_its_method(server: OpenAIServer, model: RoutedChatModel, method: str) -> None:
+    structured = model.with_structured_output(Movie, method=method)
+    with RoutingRecorder() as seen:
+        assert structured.invoke("A movie?") == Movie(title="word", year=3)
+        assert await structured.ainvoke(HARD) == Movie(title="word", year=3)
+    assert all(("response_format" in body) == (method == "json_schema") for body in server.requests)
+    assert [decision.candidate for decision in seen.decisions] == ["weak", "strong"]
+    assert [outcome.estimated for outcome in seen.outcomes] == [False, False]
+
+
+def test_tokens_are_counted_once(model: RoutedChatModel) -> None:
+    counter = UsageMetadataCallbackHandler()
+    answer = model.invoke("What is 2 + 2?", {"callbacks": [counter]})
+    assert counter.usage_metadata == {WEAK: answer.usage_metadata}
+
+
+def test_a_refusal_reaches_the_caller_unchanged(server: OpenAIServer, model: RoutedChatModel) -> None:
+    server.failures.append(Failure(status=429))
+    with RoutingRecorder() as seen, pytest.raises(openai.RateLimitError) as refused:
+        model.invoke("What is 2 + 2?")
+    assert [outcome.error for outcome in seen.outcomes] == [type(refused.value).__name__]
+
+
+def test_a_cut_stream_fails_after_the_pieces_that_came(server: OpenAIServer, model: RoutedChatModel) -> None:
+    server.failures.append(Failure(cut_after=4))
+    seen: list[str] = []
+    with RoutingRecorder() as recorder, pytest.raises((httpx.RemoteProtocolError, openai.APIConnectionError)):
+        seen.extend(str(chunk.content) for chunk in model.stream("What is 2 + 2?"))
+    assert "".join(seen).startswith(WEAK)
+    assert recorder.outcomes[0].error is not None
