@@ -1,0 +1,57 @@
+"""Whether a prompt fits: measured exactly where an estimate could decide it.
+
+LlamaIndex packs prompts up to the last token of the window, and sometimes over the room that is left for the answer. An
+estimate that is a few percent off would rule out models that the framework has packed for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llamaindex_router.question import Asked
+from pointsman.costs.tokens import count_tokens
+from pointsman.gates import ContextWindow
+from pointsman.pool import Pool
+
+__all__ = ["Fit"]
+
+_NEAR = 0.5
+"""An estimate is trusted up to this part of a window."""
+_REPLY = ContextWindow().reply_tokens
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The windows of a pool.
+
+    Args:
+        smallest: tokens; None if no window is known.
+        largest: tokens; None if some window is not known, for it may hold anything.
+    """
+
+    smallest: int | None
+    largest: int | None
+
+    @classmethod
+    def of(cls, pool: Pool) -> Fit:
+        """The windows of this pool."""
+        windows = [candidate.window for candidate in pool]
+        known = [window for window in windows if window is not None]
+        return cls(min(known, default=None), max(known) if len(known) == len(windows) else None)
+
+    def near(self, asked: Asked) -> bool:
+        """Whether the prompt may come near a window."""
+        return self.smallest is not None and (asked.query.prompt_tokens or 0) > _NEAR * self.smallest
+
+    def measured(self, asked: Asked) -> Asked:
+        """What is asked, with its prompt counted if it may come near a window.
+
+        A prompt that fits into the largest window is let through to it, be there little room for the answer: the model
+        itself would have been called, too.
+        """
+        if not self.near(asked):
+            return asked
+        tokens = count_tokens("\n".join(asked.prompt)).tokens
+        if self.largest is not None and tokens <= self.largest:
+            tokens = max(0, min(tokens, self.largest - _REPLY))
+        return replace(asked, query=replace(asked.query, prompt_tokens=tokens))

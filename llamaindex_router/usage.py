@@ -1,0 +1,93 @@
+"""Tokens of a call, as the chosen model reports them, or counted here and flagged so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, ToolCallBlock
+from pydantic import BaseModel
+
+from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens
+from pointsman.costs.usage import Usage
+
+__all__ = ["Response", "count_usage", "read_usage", "words_of"]
+
+Response = ChatResponse | CompletionResponse
+
+_INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count")
+_OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count")
+_CACHED_INSIDE = ("prompt_tokens_details", "input_tokens_details")
+_REASONING_INSIDE = ("completion_tokens_details", "output_tokens_details")
+_COUNTED_CHARACTERS = 100_000
+"""Longer texts are estimated by their bytes: exact counts of what nobody reports are not worth the time."""
+
+
+def read_usage(response: Response | None) -> Usage | None:
+    """The provider's counts in a response, in whichever of the providers' layouts; None where it reports none.
+
+    `raw["usage"]` and `raw["usage_metadata"]`, then `additional_kwargs`, as LlamaIndex's own token counter reads them.
+    Cached and hidden reasoning tokens are made parts of the input and the output for all providers.
+    """
+    if response is None:
+        return None
+    raw = response.raw
+    for counts in (_get(raw, "usage"), _get(raw, "usage_metadata"), response.additional_kwargs):
+        usage = None if not counts else _read(counts)
+        if usage is not None:
+            return usage
+    return None
+
+
+def count_usage(prompt: Sequence[str], answer: str, model: str) -> Usage:
+    """Our own count, flagged as an estimate: nobody can see a provider's chat format from outside."""
+    asked, answered = (_count(text, model) for text in ("\n".join(prompt), answer))
+    return Usage(asked.tokens, answered.tokens, estimated=True)
+
+
+def words_of(result: object) -> str:
+    """The text that a model wrote, of any of the kinds of result that LlamaIndex's methods give."""
+    if isinstance(result, str):
+        return result
+    if isinstance(result, CompletionResponse):
+        return result.text
+    if isinstance(result, ChatResponse):
+        calls = [f"{b.tool_name} {b.tool_kwargs}" for b in result.message.blocks if isinstance(b, ToolCallBlock)]
+        return "\n".join([result.message.content or "", *calls])
+    return result.model_dump_json() if isinstance(result, BaseModel) else str(result)
+
+
+def _read(counts: object) -> Usage | None:
+    asked, answered = _first(counts, _INPUT), _first(counts, _OUTPUT)
+    if asked is None or answered is None:
+        return None
+    cached = next((n for key in _CACHED_INSIDE if (n := _int(_get(counts, key), "cached_tokens")) is not None), 0)
+    reasoning = next(
+        (n for key in _REASONING_INSIDE if (n := _int(_get(counts, key), "reasoning_tokens")) is not None), 0
+    )
+    # Gemini counts cached tokens inside the prompt and thoughts beside the answer
+    cached = cached or _int(counts, "cached_content_token_count") or 0
+    thoughts = _int(counts, "thoughts_token_count") or 0
+    # Anthropic counts what was read from and written to its cache beside the input
+    read = _int(counts, "cache_read_input_tokens") or 0
+    written = _int(counts, "cache_creation_input_tokens") or 0
+    return Usage(asked + read + written, answered + thoughts, cached or read, reasoning or thoughts)
+
+
+def _first(counts: object, names: Sequence[str]) -> int | None:
+    return next((n for name in names if (n := _int(counts, name)) is not None), None)
+
+
+def _int(holder: object, name: str) -> int | None:
+    value = _get(holder, name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _get(holder: object, name: str) -> object:
+    """A field of a dict or of an object, for clients answer with either."""
+    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+
+
+def _count(text: str, model: str) -> TokenCount:
+    if len(text) > _COUNTED_CHARACTERS:
+        return TokenCount(estimate_tokens(text), estimated=True)
+    return count_tokens(text, model)

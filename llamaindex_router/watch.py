@@ -1,0 +1,127 @@
+"""Usage of calls whose response is not handed back: read from the chosen model's own events.
+
+`predict` returns a str and `structured_predict` an object; the response with the token counts is only in the
+`LLMChatEndEvent` or `LLMCompletionEndEvent` that the model dispatches. A context variable says whose events these are:
+event handlers run in the context of the code that dispatches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from llama_index.core.instrumentation.events.llm import (
+    LLMChatEndEvent,
+    LLMChatStartEvent,
+    LLMCompletionEndEvent,
+    LLMCompletionStartEvent,
+)
+from llama_index_instrumentation import root_dispatcher
+from llama_index_instrumentation.event_handlers import BaseEventHandler
+
+from llamaindex_router.usage import Response, read_usage
+from pointsman.costs.usage import Usage
+
+__all__ = ["Watch", "watch_events"]
+
+_watching: ContextVar[Watch | None] = ContextVar("llamaindex_router_watch", default=None)
+
+
+@dataclass
+class _LLMCall:
+    """One start event and what came of it; `inner` are the calls that it made itself."""
+
+    span_id: str | None
+    ended: bool = False
+    response: Response | None = None
+    inner: list[_LLMCall] = field(default_factory=list)
+
+    def total(self) -> list[Usage | None]:
+        """Its own usage, for that covers the calls inside (a CustomLLM's chat is a completion, too), else theirs."""
+        usage = read_usage(self.response)
+        if usage is not None:
+            return [usage]
+        inside = [usage for call in self.inner for usage in call.total()]
+        return inside or ([None] if self.ended else [])
+
+
+class Watch:
+    """The model calls of one routed call.
+
+    Args:
+        model: name of the chosen model. Other models' calls are not counted: a tool may make some.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._calls: list[_LLMCall] = []
+        self._open: list[_LLMCall] = []
+        self._closed = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Events dispatched inside are of this call."""
+        token = _watching.set(self)
+        try:
+            yield
+        finally:
+            _watching.reset(token)
+
+    def started(self, span_id: str | None, model: str | None) -> None:
+        """A model call began."""
+        if self._closed:
+            return
+        call = _LLMCall(span_id)
+        if self._open:
+            self._open[-1].inner.append(call)
+        elif model is None or model == self._model:
+            self._calls.append(call)
+        self._open.append(call)
+
+    def ended(self, span_id: str | None, response: Response | None) -> None:
+        """A model call ended; those still open inside it have failed, for failures dispatch no end."""
+        position = next((i for i in reversed(range(len(self._open))) if self._open[i].span_id == span_id), None)
+        if self._closed or position is None:
+            return
+        call = self._open[position]
+        del self._open[position:]
+        call.ended, call.response = True, response
+
+    def close(self) -> None:
+        """Hear no later events: what a model leaves running in the background is of no call."""
+        self._closed = True
+
+    def usage(self) -> Usage | None:
+        """The sum over the calls; None if none was seen, or one did not report its usage."""
+        usages = [usage for call in self._calls for usage in call.total()]
+        known = [usage for usage in usages if usage is not None]
+        return sum(known[1:], known[0]) if known and len(known) == len(usages) else None
+
+
+class _Listener(BaseEventHandler):
+    """Takes model events to the watch of the routed call that they belong to."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "llamaindex_router_listener"
+
+    def handle(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002  # the base class's signature
+        watch = _watching.get()
+        if watch is None:
+            return
+        if isinstance(event, LLMChatStartEvent | LLMCompletionStartEvent):
+            watch.started(event.span_id, event.model_dict.get("model_name"))
+        elif isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent):
+            watch.ended(event.span_id, event.response)
+
+
+_LISTENER = _Listener()
+
+
+def watch_events() -> None:
+    """Listen to the events of this process; done once, however often it is called."""
+    if not any(handler is _LISTENER for handler in root_dispatcher.event_handlers):
+        root_dispatcher.add_event_handler(_LISTENER)
