@@ -1,0 +1,54 @@
+"""`pointsman`, the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from pointsman.cli.arguments import OneLineParser
+from pointsman.cli.demo import add_demo
+from pointsman.cli.route import add_route
+from pointsman.errors import ArtifactNotFoundError, ConfigurationError, PointsmanError, QueryError
+
+__all__ = ["main"]
+
+_BAD_USAGE = (ArtifactNotFoundError, ConfigurationError, QueryError)
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: arguments after the program's name; those of the process if not given.
+
+    Returns:
+        Exit code: 0, 1 for a failure of ours, 2 for bad usage, 130 for Ctrl-C.
+
+    Raises:
+        SystemExit: from argparse, for bad usage, `--help` and `--version`.
+    """
+    args = _parser().parse_args(argv)
+    run: Callable[..., int] = args.run
+    try:
+        return run(args)
+    except PointsmanError as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return 2 if isinstance(error, _BAD_USAGE) else 1
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parser() -> OneLineParser:
+    from pointsman import __version__
+
+    parser = OneLineParser(prog="pointsman", description="Send each LLM call to the model it needs.")
+    parser.add_argument("--version", action="version", version=f"pointsman {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_demo(commands)
+    add_route(commands)
+    return parser
