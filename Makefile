@@ -8,13 +8,14 @@ INPUTS := pyproject.toml constraints.txt
 # A stamp is written when an install is whole; without it a venv counts for nothing, and is cleared.
 LEAN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+FULL := $(VENV)/.installed-train
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean FORCE
+.PHONY: help demo test test-train check bench clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(LEAN) ## route twenty prompts, no key and no network; STRONG=openai:gpt-4o WEAK=ollama:llama3.1 for real models
 	@echo "== demo: twenty prompts through LangChain and LlamaIndex"
@@ -22,6 +23,10 @@ demo: $(LEAN) ## route twenty prompts, no key and no network; STRONG=openai:gpt-
 
 test: $(DEV) ## run the tests, sockets blocked; ARGS="-k name" narrows them
 	@echo "== test: pytest"
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-train: $(FULL) ## the same with torch, transformers and ONNX installed, so that no test of training is skipped
+	@echo "== test-train: pytest"
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV) ## lint, formatting, types and import directions
@@ -67,5 +72,11 @@ $(DEV): $(LEAN)
 	@$(PIP) --editable ".[langchain,llamaindex]" --group dev
 	@$(BIN)/python -m compileall -qq "$(VENV)/lib" || :
 	@printf '%s\n' "$(CURDIR)" | tee "$(LEAN)" > "$(DEV)"
+
+$(FULL): $(DEV)
+	@rm -f "$(FULL)"
+	@echo "== install: what trains and exports routers (large: torch and more)"
+	@$(PIP) --editable ".[langchain,llamaindex,data,onnx,torch,train]"
+	@printf '%s\n' "$(CURDIR)" > "$@"
 
 FORCE:

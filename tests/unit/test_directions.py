@@ -143,7 +143,7 @@ def test_the_serving_path_stays_below_training_and_the_command_line() -> None:
 
 def test_the_core_imports_little_and_no_plugin() -> None:
     def wrong(module: str, found: Import) -> bool:
-        allowed = LIGHT | DEMO.get(module, set()) | ({"rich"} if part(module) == "cli" else set())
+        allowed = LIGHT | DEMO.get(module, set()) | ({"rich"} if part(module) in ("cli", "training") else set())
         plugin = top(found.module) in FRAMEWORKS
         return top(found.module) not in allowed and (plugin or not found.lazy)
 

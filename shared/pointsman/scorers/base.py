@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from pointsman.embedders.base import Embedder
     from pointsman.matching import KnownModel
 
-__all__ = ["EmbeddingScorer", "JointScorer", "KnowsModels", "ReferenceScorer", "Scorer", "SelectableScorer"]
+__all__ = [
+    "EmbeddingScorer",
+    "JointScorer",
+    "KnowsModels",
+    "ReferenceScorer",
+    "Scorer",
+    "SelectableScorer",
+    "SharedVectorScorer",
+]
 
 
 @runtime_checkable
@@ -69,6 +77,22 @@ class EmbeddingScorer(Scorer, Protocol):
 
     def with_embedder(self, embedder: Embedder) -> Scorer:
         """The same scorer over the vectors of `embedder`."""
+        ...
+
+
+@runtime_checkable
+class SharedVectorScorer(EmbeddingScorer, Protocol):
+    """A scorer that takes vectors that were computed for another one with the same embedder."""
+
+    @property
+    def embedder(self) -> Embedder:
+        """What its vectors come from."""
+        ...
+
+    def score_vectors(
+        self, vectors: NDArray[np.float32], strong: str, weak: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Quality float64[n, m] and win rate float64[n] of prompts given as vectors float32[n, d]."""
         ...
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import ConfigurationError
+from pointsman.scorers.state import State
 
 __all__ = ["PromptLength"]
 
@@ -33,6 +34,7 @@ class PromptLength:
     midpoint: float = 300.0
     slope: float = 1.0
     instant: ClassVar[bool] = True
+    kind: ClassVar[str] = "prompt_length"
 
     def __post_init__(self) -> None:
         if not (self.midpoint > 0 and self.slope > 0):
@@ -65,3 +67,13 @@ class PromptLength:
     def select(self, models: Sequence[str]) -> PromptLength:
         """The same router for other models."""
         return replace(self, models=tuple(models))
+
+    def to_state(self) -> State:
+        """The scorer taken apart."""
+        return State({"models": self.models, "midpoint": self.midpoint, "slope": self.slope})
+
+    @classmethod
+    def from_state(cls, state: State) -> PromptLength:
+        """The scorer put together again."""
+        settings = state.settings
+        return cls(tuple(settings["models"]), settings["midpoint"], settings["slope"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, Literal, get_args
 
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from pointsman.embedders.base import Embedder
 from pointsman.errors import ConfigurationError
 from pointsman.matching import KnownModel
+from pointsman.scorers.numeric import column_of, row_by_row, sigmoid
+from pointsman.scorers.state import State
 
 __all__ = ["MatrixFactorization"]
 
 Floats = NDArray[np.floating]
 Link = Literal["battle", "gain"]
+
+_ARRAYS = ("model_vectors", "projection", "bias", "head", "reference")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,7 @@ class MatrixFactorization:
     reference: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     known_models: tuple[KnownModel, ...] = ()
     instant: ClassVar[bool] = True
+    kind: ClassVar[str] = "mf"
 
     def __post_init__(self) -> None:
         m, d, k = len(self.models), self.embedder.dim, len(self.head)
@@ -112,7 +117,7 @@ class MatrixFactorization:
 
     def delta(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Scores float64[n, m] on the logit scale."""
-        return self._scores(texts)[:, :-1]
+        return self._scores(self.embedder.encode(texts))[:, :-1]
 
     def quality(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Expected quality float64[n, m] in [0, 1]."""
@@ -120,11 +125,17 @@ class MatrixFactorization:
 
     def win_rate(self, texts: Sequence[str], strong: str, weak: str) -> NDArray[np.float64]:
         """P(strong is better, ties counted half), float64[n]."""
-        return self._win_rate(self._scores(texts), strong, weak)
+        return self._win_rate(self._scores(self.embedder.encode(texts)), strong, weak)
 
     def score(self, texts: Sequence[str], strong: str, weak: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Quality float64[n, m] and win rate float64[n], the texts read once."""
-        scores = self._scores(texts)
+        return self.score_vectors(self.embedder.encode(texts), strong, weak)
+
+    def score_vectors(
+        self, vectors: NDArray[np.float32], strong: str, weak: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Quality float64[n, m] and win rate float64[n] of prompts given as vectors float32[n, d]."""
+        scores = self._scores(vectors)
         return self._quality(scores[:, :-1]), self._win_rate(scores, strong, weak)
 
     def reference_win_rates(self, strong: str, weak: str) -> NDArray[np.float64]:
@@ -135,7 +146,7 @@ class MatrixFactorization:
 
     def select(self, models: Sequence[str]) -> MatrixFactorization:
         """The same factorisation with exactly these models as columns."""
-        rows = [self._column(model) for model in models]
+        rows = [column_of(self.models, model) for model in models]
         known = tuple(self.known_models[row] for row in rows) if self.known_models else ()
         return replace(self, models=tuple(models), model_vectors=self.model_vectors[rows], known_models=known)
 
@@ -143,34 +154,44 @@ class MatrixFactorization:
         """The same factorisation over the vectors of another embedder of the same length."""
         return replace(self, embedder=embedder)
 
-    def _scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Delta per model, and last the prior, float64[n, m + 1].
+    def to_state(self) -> State:
+        """The scorer taken apart."""
+        known = [asdict(model) for model in self.known_models] or [{"name": name} for name in self.models]
+        settings = {
+            "models": known,
+            "quality_scale": self.quality_scale,
+            "quality_offset": self.quality_offset,
+            "link": self.link,
+        }
+        tensors = {name: getattr(self, name) for name in _ARRAYS}
+        return State(settings, tensors | ({} if self.prior is None else {"prior": self.prior}), self.embedder)
 
-        Row by row, so that a prompt's scores do not depend on the prompts beside it: a whole-matrix product sums in
-        another order, and a win rate on the threshold would be decided one way alone and another way in a batch.
-        """
-        rows = [vector @ self.weights for vector in self.embedder.encode(texts).astype(np.float64)]
-        return np.array(rows, dtype=np.float64).reshape(len(texts), len(self.offsets)) + self.offsets
+    @classmethod
+    def from_state(cls, state: State) -> MatrixFactorization:
+        """The scorer put together again."""
+        settings = state.settings
+        known = tuple(KnownModel(**m | {"aliases": tuple(m.get("aliases", ()))}) for m in settings["models"])
+        return cls(
+            models=tuple(model.name for model in known),
+            embedder=state.vectors_from,
+            quality_scale=settings["quality_scale"],
+            quality_offset=settings["quality_offset"],
+            link=settings["link"],
+            prior=state.tensors.get("prior"),
+            known_models=known,
+            **{name: state.tensors[name] for name in _ARRAYS},
+        )
+
+    def _scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Delta per model, and last the prior, float64[n, m + 1]."""
+        return row_by_row(vectors.astype(np.float64), self.weights) + self.offsets
 
     def _win_rate(self, scores: NDArray[np.float64], strong: str, weak: str) -> NDArray[np.float64]:
-        delta_strong, delta_weak = scores[:, self._column(strong)], scores[:, self._column(weak)]
+        delta_strong, delta_weak = scores[:, column_of(self.models, strong)], scores[:, column_of(self.models, weak)]
         if self.link == "battle":
-            return _sigmoid(delta_strong - delta_weak)
+            return sigmoid(delta_strong - delta_weak)
         gain = self._quality(delta_strong) - self._quality(delta_weak)
         return np.asarray(np.minimum(np.maximum(0.5 + gain / 2 + scores[:, -1], 0.0), 1.0))
 
-    def _column(self, model: str) -> int:
-        try:
-            return self.models.index(model)
-        except ValueError:
-            msg = f"this scorer does not know the model {model!r}; it knows {len(self.models)}, see .models"
-            raise ConfigurationError(msg) from None
-
     def _quality(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _sigmoid(self.quality_scale * delta + self.quality_offset)
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + e^-x), without overflow: e is raised to negative numbers only."""
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small))
+        return sigmoid(self.quality_scale * delta + self.quality_offset)

@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.scorers.state import State
+
 __all__ = ["RandomScorer"]
 
 
@@ -28,6 +30,7 @@ class RandomScorer:
     models: tuple[str, ...] = ()
     seed: int = 0
     instant: ClassVar[bool] = True
+    kind: ClassVar[str] = "random"
 
     def quality(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Independent uniform draws per text and column, float64[n, m]."""
@@ -47,6 +50,15 @@ class RandomScorer:
     def select(self, models: Sequence[str]) -> RandomScorer:
         """The same router for other models."""
         return replace(self, models=tuple(models))
+
+    def to_state(self) -> State:
+        """The scorer taken apart."""
+        return State({"models": self.models, "seed": self.seed})
+
+    @classmethod
+    def from_state(cls, state: State) -> RandomScorer:
+        """The scorer put together again."""
+        return cls(tuple(state.settings["models"]), state.settings["seed"])
 
     def _draw(self, what: str, text: str) -> float:
         key = f"{self.seed} {what} {text}".encode("utf-8", "replace")

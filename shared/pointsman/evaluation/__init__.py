@@ -1,0 +1,1 @@
+"""Measuring routers: metrics, hulls, intervals."""

@@ -1,0 +1,5 @@
+"""Fitting routers. Nothing that serves a call imports this."""
+
+from pointsman.training.train import train
+
+__all__ = ["train"]

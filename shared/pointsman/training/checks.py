@@ -1,0 +1,77 @@
+"""Whether data can be trained on, said before anything is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pointsman.data.convert import as_battles, as_outcomes, keep_rows
+from pointsman.data.outcomes import Battles, Outcomes
+from pointsman.errors import DataError
+
+__all__ = ["MINIMUM_ROWS", "check_battles", "check_outcomes"]
+
+MINIMUM_ROWS = 20
+"""Fewer prompts or battles than this cannot tell a router from chance."""
+
+
+def check_outcomes(data: Outcomes | Battles) -> Outcomes:
+    """The data as outcomes that a router can learn from.
+
+    Missing scores are fine. A prompt that comes twice stays twice: it is one more observation.
+
+    Raises:
+        DataError: fewer than 20 prompts or 2 models, a model without any score, a score that is infinite or outside
+            [0, 1], or nothing to learn: no score varies over the prompts, or all models score alike on every prompt.
+    """
+    outcomes = as_outcomes(data)
+    scores, models = outcomes.scores, outcomes.models
+    _enough(len(outcomes), "prompts")
+    if scores.shape != (len(outcomes), len(models)) or len(models) < 2:
+        msg = f"scores {scores.shape} for {len(outcomes)} prompts and {len(models)} models; a router needs 2 models"
+        raise DataError(msg)
+    wrong = np.argwhere(~(np.isnan(scores) | ((scores >= 0) & (scores <= 1))))
+    if len(wrong):
+        row, column = wrong[0]
+        msg = f"row {row}, model {models[column]!r}: score {scores[row, column]:g} is not in [0, 1]; mend or drop it"
+        raise DataError(msg)
+    missing = np.isnan(scores).all(axis=0)
+    if missing.any():
+        names = ", ".join(models[column] for column in np.flatnonzero(missing))
+        msg = f"no prompt has a score of {names}; leave the model out, or add outcomes"
+        raise DataError(msg)
+    low, high = (np.where(np.isnan(scores), edge, scores) for edge in (np.inf, -np.inf))
+    if (low.min(axis=0) == high.max(axis=0)).all() or (low.min(axis=1) >= high.max(axis=1)).all():
+        msg = f"all {len(outcomes)} prompts have one outcome, so they say nothing on which to route; add others"
+        raise DataError(msg)
+    return outcomes
+
+
+def check_battles(data: Outcomes | Battles, *, per_prompt: int | None = None, seed: int = 0) -> Battles:
+    """The data as battles that a router can learn from; those of a model with itself are left out.
+
+    Args:
+        data: outcomes are turned into battles.
+        per_prompt: at most so many of a prompt; None for all.
+        seed: of the draw of those.
+
+    Raises:
+        DataError: fewer than 20 battles, columns of different lengths, or a label that is not in [0, 1].
+    """
+    battles = as_battles(data, per_prompt=per_prompt, seed=seed)
+    if not len(battles.prompts) == len(battles.model_a) == len(battles.model_b) == len(battles.labels):
+        msg = f"{len(battles.prompts)} prompts and {len(battles.labels)} labels; give one of each to a battle"
+        raise DataError(msg)
+    wrong = np.flatnonzero(~((battles.labels >= 0) & (battles.labels <= 1)))
+    if len(wrong):
+        msg = f"row {wrong[0]}: label {battles.labels[wrong[0]]:g} is not in [0, 1]; 1 is a win of a, 0.5 a tie"
+        raise DataError(msg)
+    named = np.array([a != b for a, b in zip(battles.model_a, battles.model_b, strict=True)], dtype=bool)
+    fair = keep_rows(battles, named)
+    _enough(len(fair), "battles between two models")
+    return fair
+
+
+def _enough(rows: int, what: str) -> None:
+    if rows < MINIMUM_ROWS:
+        msg = f"{rows} {what} are too few to learn from; give {MINIMUM_ROWS} or more, a few hundred to be of use"
+        raise DataError(msg)
