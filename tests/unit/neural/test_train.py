@@ -1,0 +1,46 @@
+"""The fine-tuned routers under the one call that trains every router, and in a saved one."""
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from pointsman import Pool, Router, Threshold
+from pointsman.errors import ConfigurationError
+from pointsman.training import train
+from tests.unit.neural import tiny
+
+PAIR = {"strong": "big", "weak": "small"}
+TEXTS = [*tiny.prompts(10, seed=3)[0], ""]
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bases")
+    return {"bert": tiny.bert_folder(root / "bert"), "causal_llm": tiny.causal_folder(root / "causal")}
+
+
+@pytest.mark.parametrize("name", ["bert", "causal_llm"])
+def test_a_router_around_it_comes_back_the_same(bases, tmp_path, name):
+    scorer = train(name, tiny.battles(60), base=bases[name], steps=3, **PAIR)
+    router = Router(Pool.pair("big", "small"), scorer, Threshold(0.5))
+    router.save(tmp_path / "router")
+    loaded = Router.load(tmp_path / "router")
+    before, after = router.decide_batch(TEXTS), loaded.decide_batch(TEXTS)
+    assert [d.win_rate for d in before] == [d.win_rate for d in after]
+    assert before[0].win_rate is not None
+
+
+@pytest.mark.parametrize("name", ["bert", "causal_llm"])
+def test_the_seed_decides(bases, name):
+    first, again, other = (
+        train(name, tiny.battles(60), base=bases[name], steps=3, seed=seed, **PAIR).win_rate(TEXTS, "big", "small")
+        for seed in (0, 0, 1)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_options_that_it_does_not_take_are_named(bases):
+    with pytest.raises(ConfigurationError, match="bert takes no speed"):
+        train("bert", tiny.battles(60), base=bases["bert"], speed=9, **PAIR)
