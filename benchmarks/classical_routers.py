@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--labels", type=int, default=1500)
     asked = parser.parse_args()
+    warnings.filterwarnings("ignore", message="Liblinear failed to converge")  # RouterBench's settings do not
     if asked.benchmark == "routerbench":
         routerbench(data_folder())
     else:

