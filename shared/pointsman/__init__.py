@@ -4,6 +4,9 @@ The scoring core, with no framework in it: predict how well each model would ans
 `langchain_router` and `llamaindex_router` put that choice where applications have their LLM.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pointsman.costs import Price, Usage, count_tokens
 from pointsman.decision import Decision, Outcome
 from pointsman.embedders import Embedder
@@ -15,17 +18,23 @@ from pointsman.query import Needs, Query
 from pointsman.router import Router, load_router
 from pointsman.scorers import MatrixFactorization, PromptLength, RandomScorer, Scorer
 
+if TYPE_CHECKING:
+    from pointsman.data.outcomes import Battles, Outcomes
+    from pointsman.training import train
+
 __version__ = "0.1.0"
 
 __all__ = [
     "DEFAULT_GATES",
     "Always",
+    "Battles",
     "Candidate",
     "Decision",
     "Embedder",
     "MatrixFactorization",
     "Needs",
     "Outcome",
+    "Outcomes",
     "PointsmanError",
     "Policy",
     "Pool",
@@ -42,4 +51,23 @@ __all__ = [
     "__version__",
     "count_tokens",
     "load_router",
+    "train",
 ]
+
+_LATER = {
+    "Battles": "pointsman.data.outcomes",
+    "Outcomes": "pointsman.data.outcomes",
+    "train": "pointsman.training",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What nobody needs to route a call, imported when it is first asked for."""
+    if name not in _LATER:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -31,6 +31,7 @@ from pointsman.scorers.base import Scorer
 from pointsman.storage import pack_router, unpack_router
 
 if TYPE_CHECKING:
+    from pointsman.data.outcomes import Outcomes
     from pointsman.embedders.base import Embedder
 
 __all__ = ["Router", "load_router"]
@@ -139,6 +140,22 @@ class Router:
     def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
         """The same router over other models; its policy too, unless another is given."""
         return Router(pool, self.scorer, policy or self.policy, gates=self.gates, name=self.name, version=self.version)
+
+    def adapt(self, outcomes: Outcomes, *, seed: int = 0) -> Router:
+        """The user's own router from this one and some of their labelled prompts, in seconds on a CPU.
+
+        Validation on these labels decides how far its scores move, down to not at all. `pointsman adapt` says how far.
+
+        Args:
+            outcomes: 50 to 2,000 prompts with scores of the pool's models, see `pointsman.data.outcomes.Outcomes.read`.
+            seed: of the validation folds.
+
+        Raises:
+            DataError: fewer than 20 prompts, labels that are all alike, or no column of a candidate.
+        """
+        from pointsman.training.adapt import adapt_router  # nothing that serves a call imports training
+
+        return adapt_router(self, outcomes, seed=seed).router
 
     def threshold_for_share(self, strong_share: float) -> float:
         """The threshold at which this share of the scorer's reference prompts goes to the strong model.

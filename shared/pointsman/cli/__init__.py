@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from pointsman.cli.adapt import add_adapt
 from pointsman.cli.arguments import OneLineParser
 from pointsman.cli.demo import add_demo
 from pointsman.cli.route import add_route
+from pointsman.cli.train import add_train
 from pointsman.errors import ArtifactNotFoundError, ConfigurationError, PointsmanError, QueryError
 
 __all__ = ["main"]
@@ -51,4 +53,6 @@ def _parser() -> OneLineParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_demo(commands)
     add_route(commands)
+    add_train(commands)
+    add_adapt(commands)
     return parser

@@ -113,7 +113,7 @@ class CachedEmbedder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS)) as connection:
-                # in SQLite's own journal mode: switching to another fails at once, and does not wait, while others write
+                # SQLite's own journal mode: switching to another does not wait while others write, but fails
                 connection.execute(_SCHEMA)
                 yield connection
         except sqlite3.DatabaseError as error:

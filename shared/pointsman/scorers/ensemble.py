@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pointsman.embedders.base import Embedder
 from pointsman.errors import ConfigurationError
-from pointsman.scorers.base import EmbeddingScorer, JointScorer, Scorer, SelectableScorer, SharedVectorScorer
+from pointsman.scorers.base import EmbeddingScorer, Scorer, SelectableScorer
 from pointsman.scorers.numeric import column_of
 from pointsman.scorers.pooling import LogitPool
+from pointsman.scorers.sharing import score_once
 from pointsman.scorers.state import State
 
 __all__ = ["Ensemble"]
@@ -100,7 +101,7 @@ class Ensemble:
     def score(self, texts: Sequence[str], strong: str, weak: str) -> tuple[Floats, Floats]:
         """Quality float64[n, m] and win rate float64[n], the texts read once."""
         vectors: dict[int, NDArray[np.float32]] = {}
-        scores = [_score(member, texts, strong, weak, vectors) for member in self.members]
+        scores = [score_once(member, texts, strong, weak, vectors) for member in self.members]
         qualities = [
             quality[:, self._columns(member)]
             for member, (quality, _) in zip(self.members, scores, strict=True)
@@ -151,17 +152,3 @@ class Ensemble:
 
     def _columns(self, member: Scorer) -> list[int]:
         return [column_of(member.models, model) for model in self.models]
-
-
-def _score(
-    member: Scorer, texts: Sequence[str], strong: str, weak: str, vectors: dict[int, NDArray[np.float32]]
-) -> tuple[Floats, Floats]:
-    """Quality and win rates of one member; `vectors` holds those of each embedder that has read the texts."""
-    if isinstance(member, SharedVectorScorer):
-        key = id(member.embedder)
-        if key not in vectors:
-            vectors[key] = member.embedder.encode(texts)
-        return member.score_vectors(vectors[key], strong, weak)
-    if isinstance(member, JointScorer):
-        return member.score(texts, strong, weak)
-    return member.quality(texts), member.win_rate(texts, strong, weak)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pointsman.errors import ConfigurationError
 from pointsman.scorers.index import PromptIndex
+from pointsman.scorers.joining import checked_probe
 from pointsman.scorers.state import State
 from pointsman.scorers.vectors import QualityScorer
 
@@ -90,13 +91,7 @@ class KNN(QualityScorer):
         Raises:
             ConfigurationError: the name is taken, there is no prompt, or a score is missing or out of range.
         """
-        given = np.asarray(scores, dtype=np.float64)
-        if name in self.models:
-            msg = f"{name} is known already; give another name, or fit anew"
-            raise ConfigurationError(msg)
-        if given.shape != (len(prompts),) or not len(prompts) or not ((given >= 0) & (given <= 1)).all():
-            msg = f"{len(prompts)} prompts and scores of shape {given.shape}; give one score in [0, 1] to a prompt"
-            raise ConfigurationError(msg)
+        given = checked_probe(name, self.models, prompts, scores)
         table = np.full((len(self.index) + len(prompts), len(self.models) + 1), np.nan, dtype=np.float16)
         table[: len(self.index), :-1] = self.scores
         table[len(self.index) :, -1] = given

@@ -10,9 +10,11 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.data.names import family
 from pointsman.embedders.base import Embedder
 from pointsman.errors import ConfigurationError
 from pointsman.matching import KnownModel
+from pointsman.scorers.joining import checked_probe, fit_column
 from pointsman.scorers.numeric import column_of, row_by_row, sigmoid
 from pointsman.scorers.state import State
 
@@ -149,6 +151,33 @@ class MatrixFactorization:
         rows = [column_of(self.models, model) for model in models]
         known = tuple(self.known_models[row] for row in rows) if self.known_models else ()
         return replace(self, models=tuple(models), model_vectors=self.model_vectors[rows], known_models=known)
+
+    def with_model(self, name: str, prompts: Sequence[str], scores: Sequence[float]) -> MatrixFactorization:
+        """One model more, from its outcomes on a few prompts; what is predicted for the others does not change.
+
+        Args:
+            name: not yet among `models`.
+            prompts: its probe set; a few dozen are a rough guess, 200 a fair one.
+            scores: its quality on each, in [0, 1].
+
+        Raises:
+            ConfigurationError: the name is taken, there is no prompt, a score is missing or out of range, or the head
+                has a 0, so that no vector is to be had from a column.
+        """
+        given = checked_probe(name, self.models, prompts, scores)
+        if not self.head.all():
+            msg = "a component of head is 0, so it tells no model from another; leave it out, and build the scorer anew"
+            raise ConfigurationError(msg)
+        hidden = self.embedder.encode(prompts).astype(np.float64) @ self.projection + self.bias
+        column = fit_column(hidden, given, self.columns[:, :-1], self.quality_scale, self.quality_offset)
+        vector = np.asarray(column / self.head, dtype=self.model_vectors.dtype)
+        known = self.known_models
+        if known:
+            sample = self.reference.astype(np.float64) if len(self.reference) else hidden
+            skill = round(float(self._quality(sample @ column).mean()), 4)
+            known = (*known, KnownModel(name, family=family(name), skill=skill, rows=len(prompts)))
+        vectors = np.vstack([self.model_vectors, vector])
+        return replace(self, models=(*self.models, name), model_vectors=vectors, known_models=known)
 
     def with_embedder(self, embedder: Embedder) -> MatrixFactorization:
         """The same factorisation over the vectors of another embedder of the same length."""

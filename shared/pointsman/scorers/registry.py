@@ -10,6 +10,7 @@ from pointsman.scorers.state import StorableScorer
 __all__ = ["KINDS", "scorer_class"]
 
 KINDS = {
+    "adapted": "adapted:Adapted",
     "bert": "bert:BertScorer",
     "bert_onnx": "onnx:OnnxScorer",
     "causal_llm": "causal_llm:CausalLLMScorer",

@@ -17,6 +17,7 @@ from pointsman.training.checks import check_outcomes
 from pointsman.training.embedding import default_embedder
 from pointsman.training.ensemble import fit_ensemble
 from pointsman.training.knn import fit_knn
+from pointsman.training.mf import fit_mf
 from pointsman.training.mlp import fit_mlp
 from pointsman.training.neural import fit_bert, fit_causal_llm
 from pointsman.training.svm import fit_svm
@@ -94,6 +95,7 @@ def _fit_member(name: str, options: Mapping[str, Any], data: Data, embedder: Emb
 TRAINERS: dict[str, Callable[..., Scorer]] = {
     "bert": fit_bert,
     "causal_llm": fit_causal_llm,
+    "mf": fit_mf,
     "random": _fit_random,
     "prompt_length": _fit_prompt_length,
     "sw_ranking": fit_sw_ranking,

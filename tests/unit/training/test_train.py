@@ -19,9 +19,14 @@ from pointsman.training.train import TRAINERS
 from tests.support.core import tiny_embedder
 from tests.support.outcomes import MODELS, synthetic, table
 
-VECTORS = ("knn", "sw_ranking", "svm", "mlp", "ensemble")
+VECTORS = ("mf", "knn", "sw_ranking", "svm", "mlp", "ensemble")
 SKLEARN = {"svm", "mlp", "ensemble"}
-OPTIONS = {"mlp": {"iterations": 60}, "ensemble": {"folds": 3}, "sw_ranking": {"gamma": 1000.0}}
+OPTIONS = {
+    "mf": {"dim": 16, "learning_rate": 3e-3},
+    "mlp": {"iterations": 60},
+    "ensemble": {"folds": 3},
+    "sw_ranking": {"gamma": 1000.0},
+}
 
 
 def need(name):

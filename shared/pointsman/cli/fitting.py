@@ -1,0 +1,70 @@
+"""What the commands that make routers share: a place that is fit to write to, and signs of life meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointsman.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pointsman.router import Router
+
+__all__ = ["check_out", "save_router", "telling", "working"]
+
+_LOG = "pointsman.training"
+
+
+def check_out(folder: str) -> Path:
+    """The folder to write to, refused before any work is done rather than after.
+
+    Raises:
+        ConfigurationError: it is a file, or holds other things than a router.
+    """
+    path = Path(folder)
+    taken = path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").is_file()
+    if taken or (path.exists() and not path.is_dir()):
+        msg = f"--out {folder} holds other things than a router; give a new folder, or that of a saved router"
+        raise ConfigurationError(msg)
+    return path
+
+
+def save_router(router: Router, folder: Path, training: Mapping[str, Any]) -> str:
+    """Write a router with the record of what it was made from; its version. Whole or not at all."""
+    from pointsman.artifacts import write_artifact
+    from pointsman.storage import pack_router
+
+    settings, files = pack_router(router.pool, router.scorer, router.policy)
+    written = write_artifact(folder, files, kind="router", name=router.name, settings=settings, training=training)
+    return written.manifest.version
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """A moving sign on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from pointsman.cli.output import console
+
+    with console(sys.stderr).status(what):
+        yield
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """What training logs goes to stderr, where no bar shows it."""
+    log, handler = logging.getLogger(_LOG), logging.StreamHandler(sys.stderr)
+    level = log.level
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)

@@ -1,0 +1,171 @@
+"""`pointsman train`: a router from outcomes or battles."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointsman.cli.arguments import add_output, add_pair
+from pointsman.cli.fitting import check_out, save_router, telling, working
+from pointsman.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pointsman.cli.arguments import Commands
+    from pointsman.data.outcomes import Battles, Outcomes
+    from pointsman.pool import Pool
+    from pointsman.router import Router
+    from pointsman.scorers import Scorer
+
+__all__ = ["add_train"]
+
+STRONG_SHARE = 0.5
+"""Share of the reference prompts that the saved threshold sends to the strong model."""
+
+
+def add_train(commands: Commands) -> None:
+    """Add the command to a parser."""
+    parser = commands.add_parser(
+        "train",
+        help="fit a router to outcomes or battles",
+        description="Fit a router to outcomes or battles, and save it for load_router and --router.",
+    )
+    parser.add_argument("--router", required=True, metavar="NAME", help="mf, knn, svm, mlp, sw_ranking, ensemble, ...")
+    parser.add_argument("--data", required=True, nargs="+", metavar="FILE", help="csv, jsonl or parquet files")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to save to")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed and data give the same router (default: 0)")
+    parser.add_argument("--option", action="append", default=[], metavar="K=V", help="an option of that router")
+    add_pair(parser)
+    add_output(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from pointsman.data.merge import hashes, read_data
+    from pointsman.training.train import TRAINERS, train
+
+    out = check_out(args.out)
+    options = _options(args.option, args.router, TRAINERS)
+    with working("reading"):
+        data = read_data(args.data)
+    models = _models(data)
+    strong, weak = _pair(args, models, data)
+    bar = "progress" in signature(TRAINERS[args.router]).parameters
+    with telling():
+        if bar:
+            scorer = train(args.router, data, seed=args.seed, **options)
+        else:
+            with working(f"training {args.router} on {len(data):,} rows"):
+                scorer = train(args.router, data, seed=args.seed, **options)
+    router = _router(scorer, strong, weak, args.router)
+    training = {
+        "router": args.router,
+        "options": options,
+        "seed": args.seed,
+        "data": hashes(args.data),
+        "rows": len(data),
+        "models": list(models),
+    }
+    version = save_router(router, out, training)
+    _report(args, router, training | {"version": version, "strong": strong, "weak": weak, "out": str(Path(out))})
+    return 0
+
+
+def _options(given: Sequence[str], router: str, trainers: Mapping[str, Callable[..., Scorer]]) -> dict[str, Any]:
+    """Options as Python values.
+
+    Raises:
+        ConfigurationError: there is no such router or option, or the value is not of its kind.
+    """
+    if router not in trainers:
+        msg = f"there is no router {router!r} to train; there are {', '.join(sorted(trainers))}"
+        raise ConfigurationError(msg)
+    known = signature(trainers[router]).parameters
+    options: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known or name in ("data", "embedder", "seed"):
+            names = ", ".join(sorted(known.keys() - {"data", "embedder", "seed"})) or "none"
+            msg = f"--option {text}: write K=V with an option of {router} ({names})"
+            raise ConfigurationError(msg)
+        options[name] = _value(value, known[name], text)
+    return options
+
+
+def _value(text: str, parameter: Parameter, option: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    default = parameter.default
+    kind = float if isinstance(default, float) and type(value) is int else type(default)
+    if isinstance(default, bool | int | float | str | tuple) and not isinstance(value, kind | type(default)):
+        if kind is not float or type(value) is not int:
+            msg = f"--option {option}: give a value like {default!r}"
+            raise ConfigurationError(msg)
+        value = float(value)
+    return value
+
+
+def _models(data: Outcomes | Battles) -> tuple[str, ...]:
+    from pointsman.data.outcomes import Outcomes
+
+    if isinstance(data, Outcomes):
+        return data.models
+    return tuple(sorted({*data.model_a, *data.model_b}))
+
+
+def _pair(args: argparse.Namespace, models: Sequence[str], data: Outcomes | Battles) -> tuple[str, str]:
+    """The strong and the weak model: those given, else the two that there are, the better one strong.
+
+    Raises:
+        ConfigurationError: it is not clear which two, or the data do not hold one.
+    """
+    import numpy as np
+
+    from pointsman.data.convert import as_outcomes
+
+    some = ", ".join(models[:6])
+    for flag, name in (("--strong", args.strong), ("--weak", args.weak)):
+        if name is not None and name not in models:
+            msg = f"{flag} {name} is not in the data; they hold {some}"
+            raise ConfigurationError(msg)
+    if args.strong is not None and args.weak is not None:
+        return args.strong, args.weak
+    if len(models) != 2:
+        msg = f"the data hold {len(models)} models ({some}); name the pair with --strong MODEL and --weak MODEL"
+        raise ConfigurationError(msg)
+    outcomes = as_outcomes(data)
+    seen = np.where(np.isnan(outcomes.scores), 0.0, outcomes.scores).sum(axis=0)
+    counts = np.maximum((~np.isnan(outcomes.scores)).sum(axis=0), 1)
+    better, worse = (outcomes.models[column] for column in np.argsort(-(seen / counts), kind="stable"))
+    if args.strong == worse or args.weak == better:
+        return worse, better
+    return better, worse
+
+
+def _router(scorer: Scorer, strong: str, weak: str, name: str) -> Router:
+    """The router over the pair; the scorer keeps every model that it knows."""
+    from pointsman.policies import Threshold
+    from pointsman.pool import Pool
+    from pointsman.router import Router
+    from pointsman.scorers.base import ReferenceScorer
+
+    pool: Pool = Pool.pair(strong, weak)
+    router = Router(pool, scorer, Threshold(0.5), name=name)
+    if isinstance(scorer, ReferenceScorer) and len(scorer.reference_win_rates(strong, weak)):
+        return router.with_policy(Threshold(router.threshold_for_share(STRONG_SHARE)))
+    return router
+
+
+def _report(args: argparse.Namespace, router: Router, facts: Mapping[str, Any]) -> None:
+    if args.json:
+        from pointsman.cli.output import print_json
+
+        print_json({**facts, "policy": str(router.policy)})
+        return
+    print(f"{args.router}, trained on {facts['rows']:,} rows of {len(facts['models'])} models; {router.policy}")
+    print(f"saved to {facts['out']}; try: pointsman route --router {facts['out']} 'a prompt'")

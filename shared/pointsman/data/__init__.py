@@ -1,0 +1,1 @@
+"""Outcomes and battles: reading them, and turning one into the other."""
