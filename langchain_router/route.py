@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +13,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_router.plan import Plan
 from langchain_router.record import answer_in, marked, marked_message
 from langchain_router.usage import usage_of
-from pointsman.costs import price_outcome
 from pointsman.decision import Decision, Outcome
 from pointsman.pool import Pool
-from pointsman.records import routing_record
+from pointsman.records import Call, routing_record
 
 __all__ = ["Route"]
 
@@ -43,11 +41,11 @@ class Route:
         self.tap = _Tap() if plan.replay is not None and plan.replay.structured else None
         self._plan = plan
         self._chunks: list[AIMessageChunk] = []
-        self._pool = plan.router.pool
-        self._started = time.perf_counter()
+        pool = plan.router.pool
         if plan.model_name is not None:
             self.decision = replace(decision, model=plan.model_name)
-            self._pool = _renamed(self._pool, decision.candidate, plan.model_name)
+            pool = _renamed(pool, decision.candidate, plan.model_name)
+        self._call = Call(self.decision, pool)
 
     # -- what comes back
 
@@ -96,15 +94,9 @@ class Route:
             if isinstance(error, GeneratorExit):
                 error = None
             answer = answer or self._gathered() or (self.tap.answer if self.tap else None)
-            latency = (time.perf_counter() - self._started) * 1e3
             unknown = error is not None and answer is None
-            self.outcome = price_outcome(
-                self.decision,
-                self._pool,
-                None if unknown else usage_of(answer, self._plan.messages, self.decision.model),
-                latency_ms=latency,
-                error=None if error is None else type(error).__name__,
-            )
+            usage = None if unknown else usage_of(answer, self._plan.messages, self.decision.model)
+            self.outcome = self._call.close(usage, error)
         return self.outcome
 
     @property

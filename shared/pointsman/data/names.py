@@ -1,6 +1,7 @@
 """One name per model: what published outcome tables call the same model is brought together here."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _HOST = re.compile(r"@.*$")
@@ -117,6 +118,7 @@ _FAMILIES: Final = tuple(
 )
 
 
+@lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """The one name under which a model is kept, whatever organisation, host or spelling a table gave it.
 

@@ -15,7 +15,7 @@ from pointsman.embedders.base import Embedder
 from pointsman.errors import ConfigurationError
 from pointsman.matching import KnownModel
 from pointsman.scorers.joining import checked_probe, fit_column
-from pointsman.scorers.numeric import column_of, row_by_row, sigmoid
+from pointsman.scorers.numeric import column_of, row_by_row, sigmoid, win_rate_from_quality
 from pointsman.scorers.state import State
 
 __all__ = ["MatrixFactorization"]
@@ -219,8 +219,8 @@ class MatrixFactorization:
         delta_strong, delta_weak = scores[:, column_of(self.models, strong)], scores[:, column_of(self.models, weak)]
         if self.link == "battle":
             return sigmoid(delta_strong - delta_weak)
-        gain = self._quality(delta_strong) - self._quality(delta_weak)
-        return np.asarray(np.minimum(np.maximum(0.5 + gain / 2 + scores[:, -1], 0.0), 1.0))
+        rate = win_rate_from_quality(self._quality(delta_strong), self._quality(delta_weak))
+        return np.asarray(np.minimum(np.maximum(rate + scores[:, -1], 0.0), 1.0))
 
     def _quality(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
         return sigmoid(self.quality_scale * delta + self.quality_offset)

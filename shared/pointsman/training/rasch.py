@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pointsman.data.names import family
 from pointsman.errors import DataError
+from pointsman.scorers.numeric import sigmoid
 
 __all__ = ["FitSettings", "Response", "fit_response"]
 
@@ -148,9 +149,3 @@ def _ability_precision(models: Sequence[str], settings: FitSettings) -> Floats:
     together = np.array([[a == b for b in lines] for a in lines], dtype=np.float64)
     covariance = settings.within_family**2 * np.eye(len(models)) + settings.between_families**2 * together
     return np.asarray(np.linalg.inv(covariance))
-
-
-def sigmoid(x: Floats) -> Floats:
-    """1 / (1 + e^-x), float64."""
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small))
