@@ -7,6 +7,9 @@
     │   └── UnknownPriceError               a policy needs a price that nobody has given
     ├── QueryError (ValueError)             what was asked cannot be scored or routed
     ├── NoCandidateError                    every candidate was ruled out for this call
+    ├── EmptyAnswerError                    a model answered with nothing at all
+    ├── JudgeError                          a cascade's judge could not tell how good an answer is
+    │   └── MissingLogprobsError            it reads token log-probabilities, and the answer came without
     ├── ScorerError                         a scorer returned something that is not a score
     ├── DataError (ValueError)              a data file does not hold what its layout promises
     ├── ArtifactError                       a saved router or embedder
@@ -29,7 +32,10 @@ __all__ = [
     "ArtifactVersionError",
     "ConfigurationError",
     "DataError",
+    "EmptyAnswerError",
+    "JudgeError",
     "MissingExtraError",
+    "MissingLogprobsError",
     "NoCandidateError",
     "PointsmanError",
     "PolicyError",
@@ -75,6 +81,18 @@ class NoCandidateError(PointsmanError):
         self.gated = dict(gated)
         reasons = "; ".join(f"{name}: {why}" for name, why in self.gated.items())
         super().__init__(f"no candidate can serve this call ({reasons}); add a candidate that can, or shorten the call")
+
+
+class EmptyAnswerError(PointsmanError):
+    """A model ended its answer without saying anything; ask again, or give the pool another candidate."""
+
+
+class JudgeError(PointsmanError):
+    """A judge could not say how good an answer is; a cascade then escalates, accepts or raises, as it was told."""
+
+
+class MissingLogprobsError(JudgeError):
+    """A judge reads the log-probabilities of an answer's tokens, and the provider sent none."""
 
 
 class ScorerError(PointsmanError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,27 +87,34 @@ class Router:
 
     # -- deciding
 
-    def decide(self, query: Query | str) -> Decision:
+    def decide(self, query: Query | str, *, excluded: Mapping[str, str] | None = None) -> Decision:
         """The decision for one query.
+
+        Args:
+            query: what is asked.
+            excluded: candidate -> why it had better not be chosen now, for one that is cooling down, say. Unlike a
+                gate it is passed over where nobody else can serve the query, and by `Always`.
 
         Raises:
             QueryError: the query is not one.
             NoCandidateError: no candidate can serve it.
             ScorerError: the scorer returned something else than scores.
         """
-        return self.decide_batch([query])[0]
+        return self.decide_batch([query], excluded=excluded)[0]
 
-    async def adecide(self, query: Query | str) -> Decision:
+    async def adecide(self, query: Query | str, *, excluded: Mapping[str, str] | None = None) -> Decision:
         """`decide` from a coroutine: in place for the numpy scorers, which take less time than a thread's hand-over."""
-        return (await self.adecide_batch([query]))[0]
+        return (await self.adecide_batch([query], excluded=excluded))[0]
 
-    def decide_batch(self, queries: Sequence[Query | str]) -> list[Decision]:
-        """One decision per query, all scored in one pass; errors as for `decide`."""
+    def decide_batch(
+        self, queries: Sequence[Query | str], *, excluded: Mapping[str, str] | None = None
+    ) -> list[Decision]:
+        """One decision per query, all scored in one pass; arguments and errors as for `decide`."""
         started = time.perf_counter()
         asked = [Query.of(query) for query in queries]
         if not asked:
             return []
-        gated = [self._gate(query) for query in asked]
+        gated = [self._gate(query, excluded) for query in asked]
         cost = np.array([self._estimate(query) for query in asked], dtype=np.float64)
         quality, win_rate = self._score(asked)
         open_ = np.array([[name not in shut for name in self.pool.names] for shut in gated])
@@ -117,13 +125,46 @@ class Router:
             for row, query in enumerate(asked)
         ]
 
-    async def adecide_batch(self, queries: Sequence[Query | str]) -> list[Decision]:
+    async def adecide_batch(
+        self, queries: Sequence[Query | str], *, excluded: Mapping[str, str] | None = None
+    ) -> list[Decision]:
         """`decide_batch` from a coroutine; a scorer that is not marked `instant` runs in a worker thread."""
         if getattr(self.scorer, "instant", False):
-            return self.decide_batch(queries)
+            return self.decide_batch(queries, excluded=excluded)
         import asyncio  # a third of the package's import time, and here its loop is running already
 
-        return await asyncio.to_thread(self.decide_batch, queries)
+        return await asyncio.to_thread(self.decide_batch, queries, excluded=excluded)
+
+    def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:
+        """Whom to ask after the chosen candidate failed: the policy's choice by the same scores among the others.
+
+        Nothing is scored, so this takes no time on an event loop. It is the same call, so the decision keeps its id.
+
+        Args:
+            decision: of this router, whose candidate failed.
+            failed: candidate -> why it is out of the question for this call; those that were gated stay so.
+
+        Returns:
+            The decision, its `fallback_from` set; None where nobody is left.
+        """
+        gated = decision.gated | dict(failed)
+        open_ = np.array([[name not in gated for name in self.pool.names]])
+        if not open_.any():
+            return None
+        quality = np.array([[decision.quality.get(name, np.nan) for name in self.pool.names]])
+        spent = [decision.estimated_cost_usd.get(name) for name in self.pool.names]
+        cost = np.array([[np.nan if usd is None else usd for usd in spent]])
+        rate = None if self._bound.pair is None else np.array([np.nan if (r := decision.win_rate) is None else r])
+        chosen = self.pool.candidates[int(self._choose(quality, cost, rate, open_)[0])]
+        return replace(
+            decision,
+            candidate=chosen.name,
+            model=chosen.model,
+            reason=f"{decision.candidate} failed: {failed.get(decision.candidate, 'no reason given')}",
+            gated=gated,
+            sticky=False,
+            fallback_from=decision.candidate,
+        )
 
     # -- other routers from this one
 
@@ -202,8 +243,8 @@ class Router:
 
     # -- the steps of a decision
 
-    def _gate(self, query: Query) -> dict[str, str]:
-        """Candidate -> why it cannot serve the query."""
+    def _gate(self, query: Query, excluded: Mapping[str, str] | None) -> dict[str, str]:
+        """Candidate -> why it cannot serve the query, or had better not."""
         gated: dict[str, str] = {}
         for candidate in self.pool:
             why = next((why for gate in self.gates if (why := gate(query, candidate)) is not None), None)
@@ -211,7 +252,10 @@ class Router:
                 gated[candidate.name] = why
         if len(gated) == len(self.pool):
             raise NoCandidateError(gated)
-        return gated
+        if not excluded or isinstance(self.policy, Always):
+            return gated
+        closed = {name: why for name, why in excluded.items() if name in self.pool.names} | gated
+        return gated if len(closed) == len(self.pool) else closed
 
     def _estimate(self, query: Query) -> list[float]:
         """Expected cost per candidate in USD, NaN where no price is known."""

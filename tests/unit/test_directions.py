@@ -34,12 +34,12 @@ DEMO = {
 }
 # Parts of the core from the ground up: at import time each needs only parts of its own layer and of those below.
 LAYERS = (
-    {"errors"},
-    {"query", "pool", "decision", "records", "artifacts", "costs", "data"},
-    {"embedders", "scorers", "gates", "policies", "matching"},
+    {"errors", "trouble"},
+    {"query", "pool", "decision", "records", "artifacts", "chat", "costs", "data"},
+    {"embedders", "scorers", "gates", "policies", "matching", "cascade"},
     {"binding", "storage"},
     {"router"},
-    {"configure", "lineup"},
+    {"configure", "failover", "lineup", "staying"},
 )
 
 
