@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.errors import DataError
-from pointsman.evaluation.metrics import apgr, call_curve, cpt, pgr
+from pointsman.evaluation.metrics import (
+    agreement,
+    apgr,
+    brier,
+    calibration_bins,
+    call_curve,
+    cpt,
+    ece,
+    pgr,
+    preference,
+    reliability,
+)
 
 
 def slow_apgr(rates, strong, weak):
@@ -81,3 +92,46 @@ def test_pgr_ends():
 def test_bad_input_is_named(rates, strong, weak, text):
     with pytest.raises(DataError, match=text):
         apgr(rates, strong, weak)
+
+
+def test_the_exact_curve_cuts_no_corners():
+    """A perfect order on 40 prompts, 10 of which only the strong model gets right: up to 1 at a quarter, then flat."""
+    strong, weak = np.ones(40), np.repeat([0.0, 1.0], [10, 30])
+    order = -np.arange(40.0)
+    assert apgr(order, strong, weak, bins=None) == pytest.approx(1 - 0.25 / 2)
+    assert apgr(order, strong, weak) < apgr(order, strong, weak, bins=None)
+    assert cpt(order, strong, weak, 0.95, bins=None) == pytest.approx(0.2375)
+
+
+def test_preference_counts_a_tie_half():
+    assert preference([1, 0.5, 0], [0, 0.5, 1]).tolist() == [1.0, 0.5, 0.0]
+
+
+def test_win_rates_that_mean_what_they_say_are_calibrated():
+    rng = np.random.default_rng(0)
+    rates = rng.random(20_000)
+    strong = (rng.random(20_000) < rates).astype(float)
+    assert ece(rates, strong, 1 - strong) < 0.015
+    assert ece(np.clip(rates + 0.2, 0, 1), strong, 1 - strong) > 0.15
+    assert brier(rates, strong, 1 - strong) == pytest.approx(1 / 6, abs=0.005)
+    assert brier([0.5, 0.5], [1, 0], [0, 1]) == 0.25
+
+
+@given(st.integers(0, 1000), st.integers(1, 80), st.booleans())
+def test_equal_win_rates_share_a_bin(seed, n, tied):
+    rng = np.random.default_rng(seed)
+    rates = rng.integers(0, 3, n) / 2 if tied else rng.random(n)
+    member = calibration_bins(rates)
+    assert set(member) == set(range(member.max() + 1))
+    assert all(len(set(member[rates == rate])) == 1 for rate in rates)
+    assert (np.diff(member[np.argsort(rates)]) >= 0).all()
+    said, _, count = reliability(rates, np.ones(n), np.zeros(n))
+    assert count.sum() == n
+    assert np.average(said, weights=count) == pytest.approx(rates.mean())
+
+
+def test_agreement_is_the_share_of_equal_choices():
+    assert agreement([[0, 1, 1, 0], [0, 1, 0, 0]]) == 0.75
+    assert agreement([[0, 0], [0, 0], [1, 0]]) == pytest.approx((1 + 0.5 + 0.5) / 3)
+    with pytest.raises(DataError, match="two routers"):
+        agreement([[0, 1]])

@@ -4,11 +4,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pointsman.errors import DataError
+from pointsman.evaluation.curves import ROUTELLM_BINS, areas, call_curves, crossings
 
 Floats = NDArray[np.float64]
 
+CALIBRATION_BINS = 10
 
-def call_curve(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins: int = 10) -> tuple[Floats, Floats]:
+
+def call_curve(
+    win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins: int | None = ROUTELLM_BINS
+) -> tuple[Floats, Floats]:
     """Mean quality against the share of calls that go to the strong model.
 
     The cuts are the ``bins + 1`` quantiles of the win rates (``pandas.qcut``): strong where the win rate is at least
@@ -18,23 +23,18 @@ def call_curve(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins:
         win_rate: [n], the number that a threshold cuts.
         strong: [n], quality of the strong model's answers.
         weak: [n], quality of the weak model's answers.
-        bins: Number of quantile bins; RouteLLM has 10.
+        bins: Number of quantile bins; RouteLLM has 10. None cuts at every distinct win rate: the exact curve.
 
     Returns:
-        Shares float64 [bins + 1], ascending from 0 to 1, and qualities float64 [bins + 1].
+        Shares float64 [k], ascending from 0 to 1, and qualities float64 [k]; k is bins + 1, or the number of distinct
+        win rates and one.
 
     Raises:
         DataError: The arrays differ in length, are empty, or hold a value that is not finite.
     """
     rates, gain, weak_mean = _checked(win_rate, strong, weak)
-    order = np.argsort(rates, kind="stable")
-    ranked = rates[order]
-    gains_above = np.concatenate([np.cumsum(gain[order][::-1])[::-1], [0.0]])
-    cuts = np.quantile(ranked, np.linspace(0.0, 1.0, bins + 1))
-    first = np.searchsorted(ranked, cuts, side="left")
-    first[-1] = np.searchsorted(ranked, cuts[-1], side="right")
-    first = first[::-1]
-    return 1.0 - first / len(ranked), weak_mean + gains_above[first] / len(ranked)
+    shares, gains = call_curves(rates, gain, np.ones((1, len(rates))), bins=bins)
+    return shares[0], weak_mean + gains[0]
 
 
 def pgr(quality: ArrayLike, strong: float, weak: float) -> Floats:
@@ -49,29 +49,91 @@ def pgr(quality: ArrayLike, strong: float, weak: float) -> Floats:
     return (np.asarray(quality, dtype=np.float64) - weak) / (strong - weak)
 
 
-def apgr(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins: int = 10) -> float:
+def apgr(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins: int | None = ROUTELLM_BINS) -> float:
     """Average PGR: the area under PGR over the strong share, trapezoid over ``call_curve``; a random router has 0.5.
 
-    It is not capped at 1: a router that finds the prompts where only the strong model is right can pass it.
+    It is not capped at 1: a router that finds the prompts where only the strong model is right can pass it. RouteLLM's
+    eleven points cut the corners of the curve; ``bins=None`` is the exact area.
     """
-    shares, quality = call_curve(win_rate, strong, weak, bins=bins)
-    recovered = pgr(quality, _mean(strong), _mean(weak))
-    return float(np.sum(np.diff(shares) * (recovered[1:] + recovered[:-1]) / 2))
+    shares, recovered = _recovered(win_rate, strong, weak, bins)
+    return float(areas(shares, recovered)[0])
 
 
-def cpt(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, target: float) -> float:
+def cpt(
+    win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, target: float, *, bins: int | None = ROUTELLM_BINS
+) -> float:
     """Call-performance threshold: the least share of strong calls, in [0, 1], at which PGR reaches ``target``.
 
     Read off ``call_curve`` at its first crossing. RouteLLM's own code interpolates as if quality never fell as the
-    share rises, which is not so; hence the two differ where the curve dips.
+    share rises, which is not so; hence the two differ where the curve dips. On few prompts the exact curve
+    (``bins=None``) wanders, and its first crossing comes earlier than another sample's would.
     """
-    shares, quality = call_curve(win_rate, strong, weak)
-    recovered = pgr(quality, _mean(strong), _mean(weak))
-    reached = int(np.argmax(recovered >= target)) if np.any(recovered >= target) else len(shares) - 1
-    if reached == 0 or recovered[reached] <= target:
-        return float(shares[reached])
-    step = (target - recovered[reached - 1]) / (recovered[reached] - recovered[reached - 1])
-    return float(shares[reached - 1] + step * (shares[reached] - shares[reached - 1]))
+    shares, recovered = _recovered(win_rate, strong, weak, bins)
+    return float(crossings(shares, recovered, target)[0])
+
+
+def preference(strong: ArrayLike, weak: ArrayLike) -> Floats:
+    """What a win rate predicts, float64[n]: 1 where the strong answer is better, 0 where the weak one is, 0.5 a tie."""
+    return np.asarray(0.5 + 0.5 * np.sign(np.asarray(strong, np.float64) - np.asarray(weak, np.float64)))
+
+
+def brier(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike) -> float:
+    """Mean squared error of win rates against `preference`; 0 is best, and always 0.5 gives at most 0.25."""
+    rates, _, _ = _checked(win_rate, strong, weak)
+    return float(np.mean((rates - preference(strong, weak)) ** 2))
+
+
+def reliability(
+    win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins: int = CALIBRATION_BINS
+) -> tuple[Floats, Floats, Floats]:
+    """Mean win rate, mean preference and number of prompts in bins of equally many prompts, float64[k] each.
+
+    Equal win rates share a bin, so that k may be less than ``bins``.
+    """
+    rates, _, _ = _checked(win_rate, strong, weak)
+    member = calibration_bins(rates, bins)
+    count = np.bincount(member).astype(np.float64)
+    said = np.bincount(member, weights=rates) / count
+    return said, np.bincount(member, weights=preference(strong, weak)) / count, count
+
+
+def ece(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, *, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: |mean win rate - mean preference| in bins of equally many prompts, weighted by them.
+
+    Bins of equal mass (arXiv 1909.10155), since win rates crowd around the middle, where bins of equal width would all
+    be one. Perfectly calibrated win rates still have an error above 0 on few prompts.
+    """
+    said, found, count = reliability(win_rate, strong, weak, bins=bins)
+    return float(np.sum(np.abs(said - found) * count) / count.sum())
+
+
+def calibration_bins(win_rate: Floats, bins: int = CALIBRATION_BINS) -> NDArray[np.intp]:
+    """Bin of each prompt, intp[n], from 0 on without gaps: quantiles of the win rates, equal ones in one bin."""
+    ranked = np.sort(win_rate)
+    first = np.searchsorted(ranked, win_rate, side="left")
+    return np.unique(first * bins // len(ranked), return_inverse=True)[1]
+
+
+def agreement(choices: ArrayLike) -> float:
+    """How often two routers choose alike: mean over pairs of routers and prompts, for instance of one router's seeds.
+
+    Args:
+        choices: [s, n], what each of s routers chooses for each prompt.
+
+    Raises:
+        DataError: fewer than two routers, or no prompt.
+    """
+    chosen = np.asarray(choices)
+    if chosen.ndim != 2 or len(chosen) < 2 or not chosen.shape[1]:
+        msg = f"choices of shape {chosen.shape}; give [routers, prompts], two routers or more"
+        raise DataError(msg)
+    alike = [np.mean(chosen[a] == chosen[b]) for a in range(len(chosen)) for b in range(a)]
+    return float(np.mean(alike))
+
+
+def _recovered(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, bins: int | None) -> tuple[Floats, Floats]:
+    shares, quality = call_curve(win_rate, strong, weak, bins=bins)
+    return shares[None], pgr(quality, _mean(strong), _mean(weak))[None]
 
 
 def _mean(values: ArrayLike) -> float:
