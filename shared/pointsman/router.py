@@ -129,7 +129,7 @@ class Router:
         self, queries: Sequence[Query | str], *, excluded: Mapping[str, str] | None = None
     ) -> list[Decision]:
         """`decide_batch` from a coroutine; a scorer that is not marked `instant` runs in a worker thread."""
-        if getattr(self.scorer, "instant", False):
+        if self.instant:
             return self.decide_batch(queries, excluded=excluded)
         import asyncio  # a third of the package's import time, and here its loop is running already
 
@@ -165,6 +165,11 @@ class Router:
             sticky=False,
             fallback_from=decision.candidate,
         )
+
+    @property
+    def instant(self) -> bool:
+        """Whether deciding takes less time than handing it to a thread."""
+        return bool(getattr(self.scorer, "instant", False))
 
     # -- other routers from this one
 
@@ -279,8 +284,12 @@ class Router:
         self, quality: Floats, cost: Floats, win_rate: Floats | None, open_: NDArray[np.bool_]
     ) -> NDArray[np.intp]:
         """The policy's choice where there are words to score, else the safe one; never a gated candidate."""
-        forced = isinstance(self.policy, Always)
-        scored = np.array([forced]) | ~np.isnan(quality[:, 0])
+        if isinstance(self.policy, Always) or not np.isnan(quality[:, 0]).any():
+            if open_.all():
+                return np.asarray(self.policy.choose(quality, cost, win_rate), dtype=np.intp)
+            scored = np.ones(len(quality), dtype=np.bool_)
+        else:
+            scored = ~np.isnan(quality[:, 0])
         chosen = np.full(len(quality), self._safe, dtype=np.intp)
         usable_quality, usable_cost = np.where(open_, quality, -np.inf), np.where(open_, cost, np.inf)
         if scored.any():

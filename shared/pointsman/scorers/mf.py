@@ -216,10 +216,11 @@ class MatrixFactorization:
         return row_by_row(vectors.astype(np.float64), self.weights) + self.offsets
 
     def _win_rate(self, scores: NDArray[np.float64], strong: str, weak: str) -> NDArray[np.float64]:
-        delta_strong, delta_weak = scores[:, column_of(self.models, strong)], scores[:, column_of(self.models, weak)]
+        delta = scores[:, [column_of(self.models, strong), column_of(self.models, weak)]]
         if self.link == "battle":
-            return sigmoid(delta_strong - delta_weak)
-        rate = win_rate_from_quality(self._quality(delta_strong), self._quality(delta_weak))
+            return sigmoid(delta[:, 0] - delta[:, 1])
+        quality = self._quality(delta)
+        rate = win_rate_from_quality(quality[:, 0], quality[:, 1])
         return np.asarray(np.minimum(np.maximum(rate + scores[:, -1], 0.0), 1.0))
 
     def _quality(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
