@@ -17,7 +17,7 @@ from typing_extensions import Self, override
 
 from langchain_router.many import RoutedBatches
 from langchain_router.messages import whole_text
-from langchain_router.plan import CANDIDATE_KEY, THRESHOLD_KEY, Plan, make_plan
+from langchain_router.plan import CANDIDATE_KEY, POLICY_KEY, THRESHOLD_KEY, Plan, make_plan
 from langchain_router.replay import REPLAY_KEY, Replay
 from langchain_router.roster import common_profile, hand_down, named_models, pool_of
 from pointsman.configure import configure_router
@@ -192,6 +192,13 @@ class RoutedChatModel(RoutedBatches):
                 annotation=str | None,
                 name="Candidate",
                 description=f"The model for this call: {', '.join(self._models)}.",
+                default=None,
+            ),
+            ConfigurableFieldSpec(
+                id=POLICY_KEY,
+                annotation=Policy | str | None,
+                name="Routing policy",
+                description="The rule for this call: a policy, or one written as in code, like 'Threshold(0.4)'.",
                 default=None,
             ),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,15 @@ from langchain_router.replay import REPLAY_KEY, Replay
 from pointsman.configure import override
 from pointsman.decision import Decision
 from pointsman.errors import ConfigurationError, QueryError
+from pointsman.policies import Policy
 from pointsman.query import Query
 from pointsman.router import Router
 
-__all__ = ["CANDIDATE_KEY", "DECISION_KEY", "THRESHOLD_KEY", "Plan", "make_plan"]
+__all__ = ["CANDIDATE_KEY", "DECISION_KEY", "POLICY_KEY", "THRESHOLD_KEY", "Plan", "make_plan", "overridden"]
 
 THRESHOLD_KEY = "router_threshold"
 CANDIDATE_KEY = "router_candidate"
+POLICY_KEY = "router_policy"
 DECISION_KEY = "__pointsman_decision"
 """Where a batch, which decides for all prompts at once, leaves each call its decision."""
 
@@ -77,21 +79,21 @@ def make_plan(
     config = ensure_config(config)
     name, run_id = config.pop("run_name", None), config.pop("run_id", None)
     configurable = dict(config.get("configurable", {}))
-    threshold, candidate = configurable.pop(THRESHOLD_KEY, None), configurable.pop(CANDIDATE_KEY, None)
+    asked = {key: configurable.pop(key, None) for key in (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY)}
     decision = configurable.pop(DECISION_KEY, None)
     config["configurable"] = configurable  # without our keys: a router further down has its own
     kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
     replay = kwargs.pop(REPLAY_KEY, None)
     model = kwargs.get("model")
     if model in models:
-        candidate = kwargs.pop("model")
+        asked[CANDIDATE_KEY] = kwargs.pop("model")
     thread = configurable.get("thread_id")
     return Plan(
         messages=messages,
         config=config,
         kwargs=kwargs,
         query=_query(messages, kwargs, replay, router, None if thread is None else str(thread)),
-        router=_overridden(router, threshold, candidate),
+        router=overridden(router, asked),
         models=models,
         replay=replay,
         model_name=model if isinstance(model, str) and model not in models else None,
@@ -119,11 +121,24 @@ def _query(
     )
 
 
-def _overridden(router: Router, threshold: object, candidate: object) -> Router:
+def overridden(router: Router, asked: Mapping[str, Any]) -> Router:
+    """The router for a call whose config asks for another threshold, candidate or policy.
+
+    Args:
+        router: the one that would decide.
+        asked: a config's `configurable`; other keys are left alone.
+
+    Raises:
+        ConfigurationError: an override that cannot work.
+    """
+    threshold, candidate, policy = (asked.get(key) for key in (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY))
     if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
         msg = f"{THRESHOLD_KEY} is {threshold!r}; give a win rate in [0, 1]"
         raise ConfigurationError(msg)
     if candidate is not None and not isinstance(candidate, str):
         msg = f"{CANDIDATE_KEY} is {candidate!r}; give the name of a candidate"
         raise ConfigurationError(msg)
-    return override(router, threshold=threshold, candidate=candidate)
+    if policy is not None and not isinstance(policy, str | Policy):
+        msg = f"{POLICY_KEY} is {policy!r}; give a policy, or one written as in code, like 'Threshold(0.4)'"
+        raise ConfigurationError(msg)
+    return override(router, threshold=threshold, candidate=candidate, policy=policy)

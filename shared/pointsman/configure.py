@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from pointsman.errors import ConfigurationError
-from pointsman.policies import Always, Policy, Threshold
+import re
+from collections.abc import Callable
+
+from pointsman.errors import ConfigurationError, PolicyError
+from pointsman.policies import Always, Policy, QualityFloor, Threshold, Utility
 from pointsman.pool import Pool
 from pointsman.router import Router, load_router
 
-__all__ = ["configure_router", "override"]
+__all__ = ["configure_router", "override", "policy_named"]
+
+_POLICIES: dict[str, Callable[..., Policy]] = {
+    "Always": Always,
+    "QualityFloor": QualityFloor,
+    "Threshold": Threshold,
+    "Utility": Utility,
+}
+_WRITTEN = re.compile(r"\s*(?P<name>\w+)\(\s*(?P<argument>.*?)\s*\)\s*")
 
 
 def configure_router(
@@ -46,15 +57,55 @@ def configure_router(
     return _over_pool(router, pool, rule)
 
 
-def override(router: Router, *, threshold: float | None = None, candidate: str | None = None) -> Router:
-    """The router for one call that asks for another threshold, or for a candidate by name; the latter wins.
+def override(
+    router: Router,
+    *,
+    threshold: float | None = None,
+    candidate: str | None = None,
+    policy: Policy | str | None = None,
+) -> Router:
+    """The router for one call that asks for another rule, or for a candidate by name; the latter wins.
+
+    Args:
+        router: the one that would decide.
+        threshold: win rate in [0, 1] from which the strong model is chosen.
+        candidate: name of the candidate to be called.
+        policy: a rule, or one as `policy_named` reads it.
 
     Raises:
-        ConfigurationError: the threshold is out of range, or the pool has no such candidate.
+        ConfigurationError: both a threshold and a policy are given, one is out of range or cannot work with the pool,
+            or the pool has no such candidate.
     """
     if candidate is not None:
         return router.with_policy(Always(candidate))
-    return router if threshold is None else router.with_policy(Threshold(threshold))
+    if policy is None:
+        return router if threshold is None else router.with_policy(Threshold(threshold))
+    if threshold is not None:
+        msg = f"this call asks for threshold {threshold} and for policy {policy}, and each is a rule; keep one"
+        raise ConfigurationError(msg)
+    return router.with_policy(policy_named(policy) if isinstance(policy, str) else policy)
+
+
+def policy_named(text: str) -> Policy:
+    """The policy that a text names, written as in code and as `Decision.policy` has it: "Threshold(0.4)".
+
+    Raises:
+        PolicyError: the text names none, or one with a parameter out of range.
+    """
+    found = _WRITTEN.fullmatch(text)
+    kind = None if found is None else _POLICIES.get(found["name"])
+    if found is None or kind is None:
+        known = "Threshold(0.5), Utility(0.01), QualityFloor(0.8) or Always('name')"
+        msg = f"{text!r} names no policy; write it as in code, like {known}"
+        raise PolicyError(msg)
+    if kind is Always:
+        return Always(found["argument"].strip("'\""))
+    try:
+        number = float(found["argument"])
+    except ValueError:
+        msg = f"{text!r} needs a number in its brackets, like {found['name']}(0.5)"
+        raise PolicyError(msg) from None
+    return kind(number)
 
 
 def _over_pool(router: str | Router, pool: Pool, policy: Policy | None) -> Router:

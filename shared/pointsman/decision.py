@@ -31,6 +31,7 @@ class Decision:
         matched: candidate -> how the scorer knows its model ("known", "family", "price" or "role", and the trained
             model that stands for it). Empty for scorers that do not look at the model.
         source: where the scored text was found.
+        stage: which step of a pipeline asked; empty where the framework does not tell.
         estimated_cost_usd: candidate -> expected price of this call in USD; None where no price is known.
         latency_ms: time that deciding took, in milliseconds.
         sticky: the conversation's earlier choice was kept.
@@ -38,6 +39,7 @@ class Decision:
         fallback_from: the candidate that failed before this one was tried.
         escalated_from: the candidate whose answer was judged not good enough.
         router, router_version: the router that decided.
+        arm: the arm of an A/B test that the call belongs to, see `pointsman.experiments`.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Decision:
     gated: dict[str, str] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
     source: Source = "message"
+    stage: str = ""
     estimated_cost_usd: dict[str, float | None] = field(default_factory=dict)
     latency_ms: float = 0.0
     sticky: bool = False
@@ -59,6 +62,7 @@ class Decision:
     escalated_from: str | None = None
     router: str = ""
     router_version: str = ""
+    arm: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values; per-candidate fields are one dict deep."""
@@ -79,8 +83,8 @@ class Outcome:
         input_tokens, output_tokens: tokens billed; cached and reasoning tokens are parts of them.
         cached_tokens: input tokens read from the provider's prompt cache.
         reasoning_tokens: output tokens spent on hidden reasoning.
-        cost_usd: price of the call.
-        baseline_cost_usd: price of the same tokens on the pool's baseline (its strong model).
+        cost_usd: price of the call; of all calls where there were several, see `pointsman.costs.merge_outcomes`.
+        baseline_cost_usd: price of the answering call's tokens on the pool's baseline (its strong model).
         saved_usd: baseline minus cost; negative when the call cost more.
         estimated: the token counts are ours and not the provider's.
         latency_ms: time from the call to the end of the answer, in milliseconds.

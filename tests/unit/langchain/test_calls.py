@@ -163,7 +163,9 @@ def test_a_threshold_or_a_candidate_for_one_call() -> None:
     assert chosen() == ("weak", 0.5, False)
     assert chosen(router_threshold=0.001) == ("strong", 0.001, False)
     assert chosen(router_candidate="strong") == ("strong", None, True)
-    assert {spec.id for spec in model.config_specs} == {"router_threshold", "router_candidate"}
+    assert chosen(router_policy=Threshold(0.002)) == ("strong", 0.002, False)
+    assert chosen(router_policy="Threshold(0.002)") == ("strong", 0.002, False), "as JSON can hold it"
+    assert {spec.id for spec in model.config_specs} == {"router_threshold", "router_candidate", "router_policy"}
 
 
 @pytest.mark.parametrize(
@@ -174,6 +176,10 @@ def test_a_threshold_or_a_candidate_for_one_call() -> None:
         ({"router_threshold": "high"}, "router_threshold is 'high'"),
         ({"router_candidate": "medium"}, "no candidate named 'medium'; this pool has strong, weak"),
         ({"router_candidate": 2}, "router_candidate is 2"),
+        ({"router_policy": "Thresh(0.4)"}, r"'Thresh\(0.4\)' names no policy; write it as in code"),
+        ({"router_policy": "Threshold(high)"}, "needs a number in its brackets"),
+        ({"router_policy": 0.4}, "router_policy is 0.4; give a policy"),
+        ({"router_policy": "Utility(0.1)", "router_threshold": 0.4}, "each is a rule; keep one"),
     ],
 )
 def test_a_wrong_override_is_refused(configurable: dict[str, Any], wrong: str) -> None:

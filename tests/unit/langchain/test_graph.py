@@ -29,9 +29,9 @@ class Asked(Router):
 
     queries: list[Query] = []  # noqa: RUF012  # shared by the routers made from it
 
-    def decide_batch(self, queries: Sequence[Query | str]) -> list[Decision]:
+    def decide_batch(self, queries: Sequence[Query | str], **options: Any) -> list[Decision]:
         self.queries.extend(Query.of(query) for query in queries)
-        return super().decide_batch(queries)
+        return super().decide_batch(queries, **options)
 
 
 def graph(model: Any, **options: Any) -> Any:
