@@ -20,6 +20,7 @@ from pointsman.costs.tokens import estimate_tokens
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision
 from pointsman.errors import (
+    ConfigurationError,
     NoCandidateError,
     PolicyError,
     UnknownPriceError,
@@ -32,6 +33,7 @@ from pointsman.scorers.base import Scorer
 from pointsman.storage import pack_router, unpack_router
 
 if TYPE_CHECKING:
+    from pointsman.calibrated import Calibration, Certificate
     from pointsman.data.outcomes import Outcomes
     from pointsman.embedders.base import Embedder
 
@@ -60,6 +62,7 @@ class Router:
         embedder: vectors for a scorer that takes them; its own if not given.
         gates: rule out candidates that cannot serve a query.
         name, version: how decisions name this router.
+        calibration: what `pointsman.calibrate` found on the user's prompts.
 
     Raises:
         ConfigurationError: the policy cannot work with the pool, a price that it needs is not known, or the scorer does
@@ -76,6 +79,7 @@ class Router:
         gates: Sequence[Gate] = DEFAULT_GATES,
         name: str = "custom",
         version: str = "",
+        calibration: Calibration | None = None,
     ) -> None:
         self.pool = pool
         self.scorer = scorer if embedder is None else over(scorer, embedder)
@@ -83,6 +87,7 @@ class Router:
         self.gates = tuple(gates)
         self.name = name
         self.version = version
+        self.calibration = calibration
         self._bound = bind(pool, self.scorer)
 
     # -- deciding
@@ -185,7 +190,34 @@ class Router:
 
     def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
         """The same router over other models; its policy too, unless another is given."""
-        return Router(pool, self.scorer, policy or self.policy, gates=self.gates, name=self.name, version=self.version)
+        return Router(
+            pool,
+            self.scorer,
+            policy or self.policy,
+            gates=self.gates,
+            name=self.name,
+            version=self.version,
+            calibration=self.calibration,
+        )
+
+    def with_calibration(self, calibration: Calibration) -> Router:
+        """The same router with the rule that `pointsman.calibrate` found, its prompts and its certificate.
+
+        Raises:
+            ConfigurationError: it was found for other models.
+        """
+        if not calibration.fits(self.pool):
+            msg = f"the calibration is of {', '.join(calibration.models)}, not of {self.pool}; calibrate this router"
+            raise ConfigurationError(msg)
+        other = self.with_policy(calibration.policy)
+        other.calibration = calibration
+        return other
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What is guaranteed of this router; None where nothing is, or models or policy are no longer those tested."""
+        found = self.calibration
+        return found.certificate if found is not None and found.covers(self.pool, self.policy) else None
 
     def adapt(self, outcomes: Outcomes, *, seed: int = 0) -> Router:
         """The user's own router from this one and some of their labelled prompts, in seconds on a CPU.
@@ -204,9 +236,10 @@ class Router:
         return adapt_router(self, outcomes, seed=seed).router
 
     def threshold_for_share(self, strong_share: float) -> float:
-        """The threshold at which this share of the scorer's reference prompts goes to the strong model.
+        """The threshold at which this share of the calibration prompts goes to the strong model.
 
-        The quantile of RouteLLM's calibration: alpha = quantile(win rates, 1 - share).
+        Without a calibration for these models, of the scorer's reference prompts. The quantile of RouteLLM's
+        calibration: alpha = quantile(win rates, 1 - share).
 
         Args:
             strong_share: in [0, 1].
@@ -217,7 +250,11 @@ class Router:
         if not 0 <= strong_share <= 1:
             msg = f"strong_share is {strong_share}; give a share of calls in [0, 1]"
             raise PolicyError(msg)
-        rates = self._bound.reference_win_rates()
+        found = self.calibration
+        if found is not None and self.pool.strong is not None and found.fits(self.pool):
+            rates = found.scores
+        else:
+            rates = self._bound.reference_win_rates()
         return float(np.clip(np.quantile(rates, 1 - strong_share), 0.0, 1.0))
 
     # -- on disk
@@ -228,7 +265,7 @@ class Router:
         Raises:
             ArtifactError: a part cannot be stored, or the folder holds other things.
         """
-        settings, files = pack_router(self.pool, self.scorer, self.policy)
+        settings, files = pack_router(self.pool, self.scorer, self.policy, self.calibration)
         write_artifact(folder, files, kind="router", name=self.name, settings=settings)
 
     @classmethod
@@ -243,8 +280,9 @@ class Router:
             ArtifactError: it is not there, damaged, or of another schema.
         """
         artifact = read_artifact(folder, "router") if _is_path(folder) else read_shipped(str(folder), "router")
-        pool, scorer, policy = unpack_router(artifact)
-        return cls(pool, scorer, policy, name=artifact.manifest.name, version=artifact.manifest.version)
+        pool, scorer, policy, calibration = unpack_router(artifact)
+        name, version = artifact.manifest.name, artifact.manifest.version
+        return cls(pool, scorer, policy, name=name, version=version, calibration=calibration)
 
     # -- the steps of a decision
 
@@ -361,8 +399,9 @@ def load_router(name: str = "default", pool: Pool | None = None, *, policy: Poli
     Args:
         name: "default", or a folder that `Router.save` wrote.
         pool: your models; the router's own pair if not given.
-        policy: how to choose. Default: for a pair, the threshold at which half of the reference prompts go to the
-            strong model; for a pool without one, `Utility` at a cent per answer.
+        policy: how to choose. Default: the rule that the router was calibrated to, if for these models; else for a
+            pair, the threshold at which half of the reference prompts go to the strong model; for a pool without one,
+            `Utility` at a cent per answer.
 
     Raises:
         ArtifactError: there is no such router, or it is damaged.
@@ -373,6 +412,8 @@ def load_router(name: str = "default", pool: Pool | None = None, *, policy: Poli
         return router if policy is None else router.with_policy(policy)
     if policy is not None:
         return router.with_pool(pool, policy)
+    if router.calibration is not None and router.calibration.fits(pool):
+        return router.with_pool(pool)
     if pool.strong is None:
         return router.with_pool(pool, Utility(DEFAULT_WILLINGNESS_TO_PAY))
     share = router.with_pool(pool, Threshold(0.5))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from pointsman.artifacts import Artifact
+from pointsman.calibrated import Calibration
 from pointsman.embedders.storage import TENSORS, Parts, Stored, pack_embedder, unpack_embedder
 from pointsman.errors import ArtifactCorruptError, ArtifactError
 from pointsman.policies import Always, Policy, QualityFloor, Threshold, Utility
@@ -17,10 +18,11 @@ from pointsman.scorers.registry import scorer_class
 from pointsman.scorers.state import State, StorableScorer
 
 if TYPE_CHECKING:
-    pass
+    from numpy.typing import NDArray
 
 __all__ = ["pack_router", "unpack_router"]
 
+_CALIBRATION = "calibration."
 _POLICIES: dict[str, type[Policy]] = {
     "always": Always,
     "quality_floor": QualityFloor,
@@ -29,7 +31,9 @@ _POLICIES: dict[str, type[Policy]] = {
 }
 
 
-def pack_router(pool: Pool, scorer: Scorer, policy: Policy) -> tuple[dict[str, Any], dict[str, bytes]]:
+def pack_router(
+    pool: Pool, scorer: Scorer, policy: Policy, calibration: Calibration | None = None
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Settings and files of a router.
 
     Raises:
@@ -37,10 +41,13 @@ def pack_router(pool: Pool, scorer: Scorer, policy: Policy) -> tuple[dict[str, A
     """
     parts = Parts()
     settings = {"pool": _pack_pool(pool), "policy": _pack_policy(policy), "scorer": _pack_scorer(scorer, parts)}
+    if calibration is not None:
+        settings["calibration"] = calibration.as_dict() | {"policy": _pack_policy(calibration.policy)}
+        parts.tensors |= {f"{_CALIBRATION}{name}": array for name, array in calibration.arrays().items()}
     return settings, parts.as_files()
 
 
-def unpack_router(artifact: Artifact) -> tuple[Pool, Scorer, Policy]:
+def unpack_router(artifact: Artifact) -> tuple[Pool, Scorer, Policy, Calibration | None]:
     """The parts that `pack_router` stored.
 
     Raises:
@@ -50,7 +57,8 @@ def unpack_router(artifact: Artifact) -> tuple[Pool, Scorer, Policy]:
     tensors = artifact.tensors(TENSORS) if TENSORS in artifact.manifest.files else {}
     try:
         scorer = _unpack_scorer(settings["scorer"], Stored(artifact, tensors))
-        return _unpack_pool(settings["pool"]), scorer, _unpack_policy(settings["policy"])
+        calibration = _unpack_calibration(settings["calibration"], tensors) if "calibration" in settings else None
+        return _unpack_pool(settings["pool"]), scorer, _unpack_policy(settings["policy"]), calibration
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{artifact.folder} does not hold a whole router ({error!r}); copy it again, or save it anew"
         raise ArtifactCorruptError(msg) from error
@@ -88,6 +96,12 @@ def _pack_policy(policy: Policy) -> dict[str, Any]:
 
 def _unpack_policy(settings: Mapping[str, Any]) -> Policy:
     return _POLICIES[settings["kind"]](**{key: value for key, value in settings.items() if key != "kind"})
+
+
+def _unpack_calibration(settings: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Calibration:
+    cut = len(_CALIBRATION)
+    arrays = {name[cut:]: array for name, array in tensors.items() if name.startswith(_CALIBRATION)}
+    return Calibration.from_parts(_unpack_policy(settings["policy"]), settings, arrays)
 
 
 def _pack_scorer(scorer: Scorer, parts: Parts, path: str = "") -> dict[str, Any]:

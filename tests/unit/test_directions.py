@@ -36,7 +36,7 @@ DEMO = {
 LAYERS = (
     {"errors", "trouble"},
     {"query", "pool", "decision", "records", "artifacts", "chat", "costs", "data"},
-    {"embedders", "scorers", "gates", "policies", "matching", "cascade"},
+    {"calibrated", "embedders", "scorers", "gates", "policies", "matching", "cascade"},
     {"binding", "storage"},
     {"router"},
     {"configure", "failover", "lineup", "staying"},

@@ -38,7 +38,7 @@ def save_router(router: Router, folder: Path, training: Mapping[str, Any]) -> st
     from pointsman.artifacts import write_artifact
     from pointsman.storage import pack_router
 
-    settings, files = pack_router(router.pool, router.scorer, router.policy)
+    settings, files = pack_router(router.pool, router.scorer, router.policy, router.calibration)
     written = write_artifact(folder, files, kind="router", name=router.name, settings=settings, training=training)
     return written.manifest.version
 
