@@ -19,6 +19,7 @@ from pointsman.router import Router, load_router
 from pointsman.scorers import MatrixFactorization, PromptLength, RandomScorer, Scorer
 
 if TYPE_CHECKING:
+    from pointsman.cascade import Cascade
     from pointsman.data.outcomes import Battles, Outcomes
     from pointsman.training import train
 
@@ -29,6 +30,7 @@ __all__ = [
     "Always",
     "Battles",
     "Candidate",
+    "Cascade",
     "Decision",
     "Embedder",
     "MatrixFactorization",
@@ -56,6 +58,7 @@ __all__ = [
 
 _LATER = {
     "Battles": "pointsman.data.outcomes",
+    "Cascade": "pointsman.cascade",
     "Outcomes": "pointsman.data.outcomes",
     "train": "pointsman.training",
 }

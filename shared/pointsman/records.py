@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointsman.costs.outcomes import price_outcome
+from pointsman.costs.outcomes import merge_outcomes, price_outcome
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision, Outcome
 from pointsman.pool import Pool
@@ -52,16 +52,25 @@ def outcome_from(record: Mapping[str, Any] | None) -> Outcome | None:
 
 @dataclass
 class Call:
-    """One routed call: opened with its decision, closed once with what it used."""
+    """One routed call: opened with its decision, closed once with what it used.
+
+    Attributes:
+        decision: whose candidate is called.
+        pool: where its price is.
+        attempts: candidates called, those of `earlier` left out.
+        started: when the call began, by `time.perf_counter`.
+        earlier: what other calls for the same answer cost: a cascade's, or fallbacks.
+    """
 
     decision: Decision
     pool: Pool
     attempts: int = 1
     started: float = field(default_factory=time.perf_counter)
+    earlier: tuple[Outcome, ...] = ()
 
     def close(self, usage: Usage | None, error: BaseException | None = None) -> Outcome:
-        """The outcome, with the time since the call was opened."""
-        return price_outcome(
+        """The outcome of all calls together, with the time since the call was opened."""
+        last = price_outcome(
             self.decision,
             self.pool,
             usage,
@@ -69,6 +78,7 @@ class Call:
             error=None if error is None else type(error).__name__,
             attempts=self.attempts,
         )
+        return merge_outcomes(last, self.earlier)
 
 
 @dataclass
@@ -119,6 +129,7 @@ def decision_metadata(decision: Decision) -> dict[str, Any]:
         "router_reason": decision.reason,
         "router_version": decision.router_version,
         "router_decision_id": decision.id,
+        "router_arm": decision.arm,
     }
     return {key: value for key, value in values.items() if value is not None}
 

@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _completion(body: dict[str, Any]) -> dict[str, Any]:
     message, finish = _message(body)
-    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
+    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": _logprobs(body, message)}
     return {**_head(body, "chat.completion"), "choices": [choice], "usage": _usage(body, message)}
 
 
@@ -136,6 +136,15 @@ def _events(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
     if (body.get("stream_options") or {}).get("include_usage"):
         yield {**head, "choices": [], "usage": _usage(body, message)}
+
+
+def _logprobs(body: dict[str, Any], message: dict[str, Any]) -> dict[str, Any] | None:
+    """A token to a word; each of probability 1/2."""
+    if not body.get("logprobs") or not message["content"]:
+        return None
+    words = [word if row == 0 else f" {word}" for row, word in enumerate(message["content"].split(" "))]
+    tokens = [{"token": word, "logprob": -0.6931, "bytes": None, "top_logprobs": []} for word in words]
+    return {"content": tokens, "refusal": None}
 
 
 def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -37,8 +37,8 @@ print(json.dumps([1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time()
 
 PUBLIC = {
     "pointsman": {
-        "DEFAULT_GATES", "Always", "Battles", "Candidate", "Decision", "Embedder", "MatrixFactorization", "Needs",
-        "Outcome", "Outcomes",
+        "DEFAULT_GATES", "Always", "Battles", "Candidate", "Cascade", "Decision", "Embedder", "MatrixFactorization",
+        "Needs", "Outcome", "Outcomes",
         "PointsmanError", "Policy", "Pool", "Price", "PromptLength", "QualityFloor", "Query", "RandomScorer", "Router",
         "Scorer", "Threshold", "Usage", "Utility", "__version__", "count_tokens", "load_router", "train",
     },

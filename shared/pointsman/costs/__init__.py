@@ -1,6 +1,6 @@
 """What a call costs: prices, token counts and the outcome of a call."""
 
-from pointsman.costs.outcomes import baseline_of, price_outcome
+from pointsman.costs.outcomes import baseline_of, merge_outcomes, price_outcome
 from pointsman.costs.prices import Price, find_price
 from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens
 from pointsman.costs.usage import Usage
@@ -13,5 +13,6 @@ __all__ = [
     "count_tokens",
     "estimate_tokens",
     "find_price",
+    "merge_outcomes",
     "price_outcome",
 ]

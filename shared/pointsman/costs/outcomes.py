@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from pointsman.decision import Decision, Outcome
 
@@ -10,7 +12,9 @@ if TYPE_CHECKING:
     from pointsman.costs.usage import Usage
     from pointsman.pool import Pool
 
-__all__ = ["baseline_of", "price_outcome"]
+Number = TypeVar("Number", int, float)
+
+__all__ = ["baseline_of", "merge_outcomes", "price_outcome"]
 
 
 def price_outcome(
@@ -58,3 +62,39 @@ def price_outcome(
 def baseline_of(pool: Pool, usage: Usage) -> float | None:
     """Price of `usage` on the pool's baseline candidate in USD; None where it is not known."""
     return None if pool.baseline is None else pool.baseline.price.cost(usage)
+
+
+def merge_outcomes(last: Outcome, earlier: Sequence[Outcome]) -> Outcome:
+    """One outcome for a call that took several: a cascade's rejected answers and judge, or fallbacks.
+
+    Tokens, costs and attempts are sums, and one unknown makes its sum unknown. The baseline stays that of the call
+    whose answer counts, for always calling the strong model would have taken one call; so what the others cost is
+    taken off the saving. A call that ended in an error before any token is one that the provider refused: it counts as
+    an attempt and costs nothing.
+
+    Args:
+        last: of the call whose answer counts, or that failed last; its id, latency and error are kept.
+        earlier: of the others.
+    """
+    if not earlier:
+        return last
+    billed = [each for each in (*earlier, last) if each.error is None or each.input_tokens is not None]
+    cost = _total([each.cost_usd for each in billed])
+    baseline = last.baseline_cost_usd
+    return replace(
+        last,
+        input_tokens=_total([each.input_tokens for each in billed]),
+        output_tokens=_total([each.output_tokens for each in billed]),
+        cached_tokens=_total([each.cached_tokens for each in billed]),
+        reasoning_tokens=_total([each.reasoning_tokens for each in billed]),
+        cost_usd=cost,
+        saved_usd=None if cost is None or baseline is None else baseline - cost,
+        estimated=any(each.estimated for each in billed),
+        attempts=sum(each.attempts for each in (*earlier, last)),
+    )
+
+
+def _total(values: Sequence[Number | None]) -> Number | None:
+    """Their sum; None where there is none or one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(values) else None
