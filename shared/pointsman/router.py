@@ -120,8 +120,7 @@ class Router:
         if not asked:
             return []
         gated = [self._gate(query, excluded) for query in asked]
-        cost = np.array([self._estimate(query) for query in asked], dtype=np.float64)
-        quality, win_rate = self._score(asked)
+        quality, cost, win_rate = self.predict(asked)
         open_ = np.array([[name not in shut for name in self.pool.names] for shut in gated])
         chosen = self._choose(quality, cost, win_rate, open_)
         latency = (time.perf_counter() - started) * 1e3 / len(asked)
@@ -129,6 +128,18 @@ class Router:
             self._record(query, gated[row], int(chosen[row]), cost[row], quality[row], win_rate, row, latency)
             for row, query in enumerate(asked)
         ]
+
+    def predict(self, queries: Sequence[Query]) -> tuple[Floats, Floats, Floats | None]:
+        """What the policy chooses by: quality and cost in USD float64[n, m], and for a pair win rates float64[n].
+
+        Quality and win rate are NaN for queries without words, cost where no price is known. Errors as for `decide`.
+        """
+        quality, win_rate = self._score(queries)
+        return quality, self.expected_cost(queries), win_rate
+
+    def expected_cost(self, queries: Sequence[Query], *, reply_tokens: int = REPLY_TOKENS) -> Floats:
+        """USD for a call of each candidate with an answer of so many tokens, float64[n, m]; NaN for unknown prices."""
+        return np.array([self._estimate(query, reply_tokens) for query in queries], dtype=np.float64)
 
     async def adecide_batch(
         self, queries: Sequence[Query | str], *, excluded: Mapping[str, str] | None = None
@@ -300,10 +311,9 @@ class Router:
         closed = {name: why for name, why in excluded.items() if name in self.pool.names} | gated
         return gated if len(closed) == len(self.pool) else closed
 
-    def _estimate(self, query: Query) -> list[float]:
-        """Expected cost per candidate in USD, NaN where no price is known."""
+    def _estimate(self, query: Query, reply_tokens: int) -> list[float]:
         tokens = query.prompt_tokens if query.prompt_tokens is not None else estimate_tokens(query.text)
-        usage = Usage(tokens, REPLY_TOKENS, estimated=True)
+        usage = Usage(tokens, reply_tokens, estimated=True)
         costs = (candidate.price.cost(usage) for candidate in self.pool)
         return [float("nan") if cost is None else cost for cost in costs]
 

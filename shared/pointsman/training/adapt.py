@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.binding import BoundScorer, bind
-from pointsman.data.names import canonical, family
+from pointsman.data.columns import match_columns
+from pointsman.data.names import family
 from pointsman.data.outcomes import Outcomes
 from pointsman.embedders import ConcatEmbedder, Embedder
 from pointsman.embedders.surface import SurfaceFeatures
@@ -105,27 +106,11 @@ def adapt_router(router: Router, outcomes: Outcomes, *, seed: int = 0) -> Adapta
 
 def _matched(pool: Pool, outcomes: Outcomes) -> tuple[Outcomes, dict[str, int]]:
     """The outcomes of the candidates alone, and the column of each candidate."""
-    found: dict[str, str] = {}
-    for candidate in pool:
-        name = next((name for name in _spellings(candidate, outcomes.models)), None)
-        if name is not None:
-            found[candidate.name] = name
-    missing = [role for role in (pool.strong, pool.weak) if role is not None and role not in found]
-    if not found or missing:
-        wanted = ", ".join(f"{c.name} (model {c.model})" for c in pool if not missing or c.name in missing)
-        have = ", ".join(outcomes.models[:8])
-        msg = f"no column of {wanted}; the outcomes have {have}: rename a column, or name your models in the pool"
-        raise DataError(msg)
-    used = [name for name in outcomes.models if name in found.values()]
-    rows = [outcomes.models.index(name) for name in used]
-    cut = Outcomes(outcomes.prompts, tuple(used), outcomes.scores[:, rows], outcomes.prompt_ids, outcomes.tasks)
-    return cut, {name: used.index(column) for name, column in found.items()}
-
-
-def _spellings(candidate: Candidate, models: tuple[str, ...]) -> list[str]:
-    """Columns that may be this candidate's, the likeliest first."""
-    exact = [name for name in (candidate.name, candidate.model) if name in models]
-    return exact + [name for name in models if canonical(name) == canonical(candidate.model)]
+    found = match_columns(pool, outcomes)
+    rows = sorted(set(found.values()))
+    used = tuple(outcomes.models[row] for row in rows)
+    cut = Outcomes(outcomes.prompts, used, outcomes.scores[:, rows], outcomes.prompt_ids, outcomes.tasks)
+    return cut, {name: rows.index(column) for name, column in found.items()}
 
 
 def _wins(pool: Pool, outcomes: Outcomes, columns: dict[str, int]) -> tuple[Floats | None, NDArray[np.bool_]]:
