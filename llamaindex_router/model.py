@@ -150,7 +150,8 @@ class RouterLLM(RoutedToolMethods):
         calls = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
         if writer is None and calls:
             return [selection_of(call) for call in calls]
-        llm = self._tool_caller if writer is None else cast(FunctionCallingLLM, writer)
+        # a model without tools wrote none, and has no method to say so
+        llm = cast(FunctionCallingLLM, writer) if hasattr(writer, "chat_with_tools") else self._tool_caller
         return llm.get_tool_calls_from_response(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
 
     def _prepare_chat_with_tools(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ LAYERS = (
     {"calibrated", "embedders", "scorers", "gates", "policies", "matching", "cascade"},
     {"binding", "storage"},
     {"router"},
-    {"configure", "failover", "lineup", "staying"},
+    {"configure", "experiments", "failover", "lineup", "staying"},
 )
 
 
@@ -86,6 +86,11 @@ def part(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
+def is_suite(module: str) -> bool:
+    """Tests to inherit, for people who have pytest."""
+    return module.split(".")[1:2] == ["testing"]
+
+
 def told(module: str, found: Import) -> str:
     return f"{FILES[module].relative_to(ROOT)}:{found.line} imports {found.module}"
 
@@ -129,7 +134,16 @@ def test_a_plugin_imports_the_core_and_its_own_framework(plugin: str) -> None:
     foreign = (set(FRAMEWORKS) | set().union(*FRAMEWORKS.values()) | HEAVY) - own
     assert violations(modules, lambda _, found: top(found.module) in foreign) == []
     early = LIGHT | own | {"typing_extensions"}
-    assert violations(modules, lambda _, found: not found.lazy and top(found.module) not in early) == []
+    serving = [module for module in modules if not is_suite(module)]
+    assert violations(serving, lambda _, found: not found.lazy and top(found.module) not in early) == []
+    suite = [module for module in modules if is_suite(module)]
+    assert violations(suite, lambda _, found: top(found.module) not in early | {"pytest"}) == []
+
+
+def test_nothing_that_serves_imports_the_conformance_suite() -> None:
+    assert any(is_suite(module) for module in FILES)
+    outside = [module for module in FILES if not is_suite(module)]
+    assert violations(outside, lambda _, found: is_suite(found.module)) == []
 
 
 def test_the_serving_path_stays_below_training_and_the_command_line() -> None:
