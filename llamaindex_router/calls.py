@@ -2,98 +2,182 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing, closing, contextmanager
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index_instrumentation.span import active_span_id
 
+from llamaindex_router.choice import Choice, Chooser
 from llamaindex_router.events import announce_decision, announce_outcome
 from llamaindex_router.journal import note
 from llamaindex_router.question import Asked
 from llamaindex_router.streams import ain_scope, in_scope
-from llamaindex_router.usage import count_usage, read_usage, words_of
+from llamaindex_router.thinking import signed
+from llamaindex_router.usage import count_usage, is_empty, read_usage, words_of
 from llamaindex_router.watch import Watch
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision
+from pointsman.errors import EmptyAnswerError
 from pointsman.pool import Pool
 from pointsman.records import ROUTING_KEY, Call, routing_record
 
-__all__ = ["RoutedCall"]
+__all__ = ["Model", "RoutedCall"]
 
 T = TypeVar("T")
+
+
+class Model(NamedTuple):
+    """One of the models to choose from.
+
+    Attributes:
+        llm: called as a function calling model; the gates see to it that one without tools is never asked for any.
+        name: what its events call it.
+    """
+
+    llm: FunctionCallingLLM
+    name: str
 
 
 class RoutedCall:
     """A call from its decision to its outcome. Each of the four ways to make it is made once.
 
+    A model that fails before anything of its answer was seen is replaced by the next best, if the rules for that allow
+    it; the record then tells of both.
+
     Args:
-        llm: the chosen model. It is called as a function calling model; the gates see to it that one without tools is
-            never asked for any.
-        model: the name that its events carry.
+        models: by candidate.
         asked: what the call asks.
-        decision: the decision.
+        choice: who makes it, and who if that fails.
+        chooser: hears who answered.
         pool: what was chosen from.
     """
 
-    def __init__(self, llm: FunctionCallingLLM, model: str, asked: Asked, decision: Decision, pool: Pool) -> None:
-        self._llm = llm
+    def __init__(self, models: Mapping[str, Model], asked: Asked, choice: Choice, chooser: Chooser, pool: Pool) -> None:
+        self._models = models
         self._asked = asked
-        self._call = Call(decision, pool)
-        self._watch = Watch(model)
-        self._record = routing_record(decision)
+        self._choice = choice
+        self._chooser = chooser
+        self._call = Call(choice.decision, pool)
+        self._record: dict[str, object] = {}
         self._parent_span = active_span_id.get()
         self._tokens: list[str] = []
         self._last: object = None
         self._usage: Usage | None = None
+        self._begun = False
         self._settled = False
         note(self._record)
-        announce_decision(self._record, asked.query.text, self._parent_span)
+        self._turn_to(choice.decision)
 
     def value(self, act: Callable[[FunctionCallingLLM], T]) -> T:
         """What `act` makes the chosen model return."""
-        with self._errors_noted(), self._watch.listening():
-            result = act(self._llm)
+        while True:
+            with self._trying(), self._watch.listening():
+                result = act(self._model.llm)
+                if not self._passed_over(result):
+                    break
         return self._finish(result)
 
     async def avalue(self, act: Callable[[FunctionCallingLLM], Awaitable[T]]) -> T:
         """`value`, awaited."""
-        with self._errors_noted(), self._watch.listening():
-            result = await act(self._llm)
+        while True:
+            with self._trying(), self._watch.listening():
+                result = await act(self._model.llm)
+                if not self._passed_over(result):
+                    break
         return self._finish(result)
 
     def stream(self, act: Callable[[FunctionCallingLLM], Generator[T, None, None]]) -> Generator[T, None, None]:
         """The stream that `act` makes the chosen model start, item by item."""
-        with self._errors_noted(), self._watch.listening():
-            items = act(self._llm)
-        return self._relay(items)
+        return self._relay(act, self._started(act))
 
     async def astream(
         self, act: Callable[[FunctionCallingLLM], Awaitable[AsyncGenerator[T, None]]]
     ) -> AsyncGenerator[T, None]:
         """`stream`, awaited."""
-        with self._errors_noted(), self._watch.listening():
-            items = await act(self._llm)
-        return self._arelay(items)
+        return self._arelay(act, await self._astarted(act))
 
-    def _relay(self, items: Generator[T, None, None]) -> Generator[T, None, None]:
-        try:
-            with self._errors_noted(), closing(in_scope(items, self._watch.listening)) as steps:
-                for item in steps:
-                    yield self._take(item)
-        finally:
-            self._settle(None)
+    def _started(self, act: Callable[[FunctionCallingLLM], Generator[T, None, None]]) -> Generator[T, None, None]:
+        while True:
+            with self._trying(), self._watch.listening():
+                return act(self._model.llm)
 
-    async def _arelay(self, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    async def _astarted(
+        self, act: Callable[[FunctionCallingLLM], Awaitable[AsyncGenerator[T, None]]]
+    ) -> AsyncGenerator[T, None]:
+        while True:
+            with self._trying(), self._watch.listening():
+                return await act(self._model.llm)
+
+    def _relay(
+        self, act: Callable[[FunctionCallingLLM], Generator[T, None, None]], items: Generator[T, None, None]
+    ) -> Generator[T, None, None]:
         try:
-            with self._errors_noted():
-                async with aclosing(ain_scope(items, self._watch.listening)) as steps:
-                    async for item in steps:
+            while True:
+                with self._trying(), closing(in_scope(items, self._watch.listening)) as steps:
+                    for item in steps:
                         yield self._take(item)
+                    if self._begun or not self._passed_over(""):
+                        return
+                items = self._started(act)
         finally:
             self._settle(None)
+
+    async def _arelay(
+        self,
+        act: Callable[[FunctionCallingLLM], Awaitable[AsyncGenerator[T, None]]],
+        items: AsyncGenerator[T, None],
+    ) -> AsyncGenerator[T, None]:
+        try:
+            while True:
+                with self._trying():
+                    async with aclosing(ain_scope(items, self._watch.listening)) as steps:
+                        async for item in steps:
+                            yield self._take(item)
+                    if self._begun or not self._passed_over(""):
+                        return
+                items = await self._astarted(act)
+        finally:
+            self._settle(None)
+
+    def _turn_to(self, decision: Decision) -> None:
+        """Go on with the model of this decision, the call's first or the next after a failure."""
+        self._call.decision = decision
+        self._model = self._models[decision.candidate]
+        self._watch = Watch(self._model.name)
+        record = routing_record(decision)
+        self._record.update(record)  # the same dict: whoever noted the call sees who answered in the end
+        self._choice.attempts.start(decision)
+        announce_decision(record, self._asked.query.text, self._parent_span)
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        """An error before the first word turns the call to the next model, if there is one for it.
+
+        Any other ends the call and goes on; a reader who leaves a stream early is none.
+        """
+        try:
+            yield
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            following = None if self._begun else self._choice.attempts.fail(self._call.decision, error)
+            if following is None:
+                self._settle(error)
+                raise
+            self._turn_to(following)
+
+    def _passed_over(self, result: object) -> bool:
+        """Whether an answer with nothing in it is left for that of the next model; without one it is the answer."""
+        if not is_empty(result):
+            return False
+        error = EmptyAnswerError(f"{self._model.name} answered with nothing")
+        following = self._choice.attempts.fail(self._call.decision, error)
+        if following is not None:
+            self._turn_to(following)
+        return following is not None
 
     def _finish(self, result: T) -> T:
         marked = self._take(result)
@@ -106,6 +190,9 @@ class RoutedCall:
         All items carry the same record, which the outcome joins when the stream ends. Held back until then, each item
         would come one item late.
         """
+        if not self._begun:
+            self._begun = True
+            self._choice.attempts.succeed(self._call.decision)
         if isinstance(item, str):
             self._tokens.append(item)
             return item
@@ -113,20 +200,10 @@ class RoutedCall:
         if not isinstance(item, ChatResponse | CompletionResponse):
             return item
         self._usage = read_usage(item) or self._usage
-        return cast(
-            T, item.model_copy(update={"additional_kwargs": item.additional_kwargs | {ROUTING_KEY: self._record}})
-        )
-
-    @contextmanager
-    def _errors_noted(self) -> Iterator[None]:
-        """An error ends the call and goes on; a reader who leaves a stream early is none."""
-        try:
-            yield
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self._settle(error)
-            raise
+        marks: dict[str, object] = {"additional_kwargs": item.additional_kwargs | {ROUTING_KEY: self._record}}
+        if isinstance(item, ChatResponse):
+            marks |= signed(item.message, self._call.decision.candidate)
+        return cast(T, item.model_copy(update=marks))
 
     def _settle(self, error: BaseException | None) -> None:
         """Put the end of the call on the record, once."""
@@ -137,8 +214,11 @@ class RoutedCall:
         usage = self._usage or self._watch.usage()
         if usage is None and (error is None or self._answer):
             usage = count_usage(self._asked.prompt, self._answer, self._call.decision.model)
+        self._call.attempts = self._choice.attempts.made
         outcome = self._call.close(usage, error)
-        self._record |= routing_record(None, outcome)
+        if error is None:
+            self._chooser.answered(self._choice, self._call.decision)
+        self._record.update(routing_record(None, outcome))
         announce_outcome(outcome.as_dict(), self._parent_span)
 
     @property

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
 from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import Field, PrivateAttr, SerializeAsAny
 
-from llamaindex_router.calls import RoutedCall
+from llamaindex_router.calls import Model, RoutedCall
+from llamaindex_router.choice import Choice, Chooser
 from llamaindex_router.fit import Fit
-from llamaindex_router.question import Asked
-from pointsman.decision import Decision
+from llamaindex_router.question import Asked, to_the_root
+from llamaindex_router.thinking import without_foreign_thoughts
 from pointsman.router import Router
 
 __all__ = ["Delegating", "without_defaults"]
@@ -39,7 +40,10 @@ class Delegating(FunctionCallingLLM):
     _router: Router = PrivateAttr()
     _metadata: LLMMetadata = PrivateAttr()
     _children: dict[str, LLMMetadata] = PrivateAttr()
+    _models: dict[str, Model] = PrivateAttr()
     _fit: Fit = PrivateAttr()
+    _chooser: Chooser = PrivateAttr()
+    _question: Literal["innermost", "root"] = PrivateAttr()
 
     def _value(self, asked: Asked, act: Callable[[FunctionCallingLLM], T]) -> T:
         if self.rate_limiter is not None:
@@ -66,28 +70,35 @@ class Delegating(FunctionCallingLLM):
         return await (await self._adecide(asked)).astream(act)
 
     def _decide(self, asked: Asked) -> RoutedCall:
-        measured = self._fit.measured(asked)
-        return self._call(measured, self._router.decide(measured.query))
+        measured = self._fit.measured(self._about(asked))
+        return self._call(measured, self._chooser.choose(measured))
 
     async def _adecide(self, asked: Asked) -> RoutedCall:
+        about = self._about(asked)
         # counting a prompt that may not fit takes milliseconds, too long for an event loop
-        measured = await asyncio.to_thread(self._fit.measured, asked) if self._fit.near(asked) else asked
-        return self._call(measured, await self._router.adecide(measured.query))
+        measured = await asyncio.to_thread(self._fit.measured, about) if self._fit.near(about) else about
+        return self._call(measured, await self._chooser.achoose(measured))
 
-    def _call(self, asked: Asked, decision: Decision) -> RoutedCall:
-        # judged by what it can do and not by its class: a model may bring its own methods for tools
-        chosen = cast(FunctionCallingLLM, self.llms[decision.candidate])
-        return RoutedCall(chosen, self._children[decision.candidate].model_name, asked, decision, self._router.pool)
+    def _about(self, asked: Asked) -> Asked:
+        return to_the_root(asked) if self._question == "root" else asked
+
+    def _call(self, asked: Asked, choice: Choice) -> RoutedCall:
+        return RoutedCall(self._models, asked, choice, self._chooser, self._router.pool)
 
     def _for(self, llm: LLM, messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
-        """Chat engines write system messages in the role that `metadata` names; a model may want another."""
+        """The messages as this model takes them.
+
+        Chat engines write system messages in the role that `metadata` names, and a model may want another; and it may
+        not be shown what a model of another provider thought.
+        """
         name = next(name for name, child in self.llms.items() if child is llm)
+        shown = without_foreign_thoughts(messages, name, self._router.pool)
         role = self._children[name].system_role
         if role == self._metadata.system_role or self._metadata.system_role != MessageRole.SYSTEM:
-            return messages
+            return shown
         return [
             message.model_copy(update={"role": role}) if message.role == MessageRole.SYSTEM else message
-            for message in messages
+            for message in shown
         ]
 
 

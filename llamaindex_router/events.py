@@ -52,6 +52,7 @@ class RoutingDecisionEvent(_RoutingEvent):
     gated: dict[str, str] = Field(default_factory=dict)
     matched: dict[str, str] = Field(default_factory=dict)
     source: str = "message"
+    stage: str = ""
     estimated_cost_usd: dict[str, float | None] = Field(default_factory=dict)
     latency_ms: float = 0.0
     sticky: bool = False
@@ -60,6 +61,7 @@ class RoutingDecisionEvent(_RoutingEvent):
     escalated_from: str | None = None
     router: str = ""
     router_version: str = ""
+    arm: str | None = None
 
     @classmethod
     def class_name(cls) -> str:

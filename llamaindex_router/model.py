@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from llama_index.core.base.llms.generic_utils import messages_to_prompt
 from llama_index.core.base.llms.types import ChatResponse, LLMMetadata, ToolCallBlock
@@ -14,13 +14,17 @@ from llama_index.core.llms.llm import ToolSelection, default_completion_to_promp
 from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.types import PydanticProgramMode
 
+from llamaindex_router.calls import Model
 from llamaindex_router.children import build_pool, merge_metadata, name_models, read_metadata
+from llamaindex_router.choice import Chooser
 from llamaindex_router.fit import Fit
-from llamaindex_router.journal import follow_spans
+from llamaindex_router.journal import keep_journal
+from llamaindex_router.rules import Rule, Rules
 from llamaindex_router.tools import RoutedToolMethods, selection_of
 from llamaindex_router.watch import watch_events
 from pointsman.configure import configure_router
 from pointsman.errors import ConfigurationError, NoCandidateError
+from pointsman.failover import Failover
 from pointsman.policies import Policy
 from pointsman.pool import Candidate
 from pointsman.records import ROUTING_KEY
@@ -37,6 +41,7 @@ _OF_THE_MODELS = (
     "query_wrapper_prompt",
 )
 """Settings of an LLM that act inside the methods that are handed to the chosen model."""
+_FAILOVER = Failover()
 _WITHOUT_EFFECT = (default_completion_to_prompt, messages_to_prompt, PydanticProgramMode.DEFAULT)
 
 
@@ -57,6 +62,10 @@ class RouterLLM(RoutedToolMethods):
             and the price tables say.
         callback_manager: for the router and its models.
         rate_limiter: asked once per routed call; the models' own limiters hold as well.
+        question: which question is scored where one is made of another, as sub-questions are: "innermost", the one that
+            the call is about, or "root", the one that the user asked.
+        stages: what steps of a pipeline do, by stage, where it is not the default; `explain()` shows both.
+        failover: when another model is asked, for one that fails before the first word of its answer; None for never.
         kwargs: none. Settings of an LLM, such as `system_prompt`, belong to the models.
 
     Raises:
@@ -77,9 +86,15 @@ class RouterLLM(RoutedToolMethods):
         candidates: Mapping[str, Candidate] | None = None,
         callback_manager: CallbackManager | None = None,
         rate_limiter: BaseRateLimiter | None = None,
+        question: Literal["innermost", "root"] = "innermost",
+        stages: Mapping[str, Rule] | None = None,
+        failover: Failover | None = _FAILOVER,
         **kwargs: Any,
     ) -> None:
         _refuse(kwargs)
+        if question not in ("innermost", "root"):
+            msg = f'question is {question!r}; give "innermost" or "root"'
+            raise ConfigurationError(msg)
         named = name_models(strong, weak, llms)
         nested = [name for name, llm in named.items() if isinstance(llm, RouterLLM)]
         if nested:
@@ -93,7 +108,7 @@ class RouterLLM(RoutedToolMethods):
             strong_share=strong_share,
             policy=policy,
         )
-        self._assemble(named, over, children, rate_limiter)
+        self._assemble(named, over, children, rate_limiter, question, dict(stages or {}), failover)
         if callback_manager is not None:
             self.callback_manager = callback_manager
 
@@ -103,14 +118,23 @@ class RouterLLM(RoutedToolMethods):
         router: Router,
         children: dict[str, LLMMetadata],
         rate_limiter: BaseRateLimiter | None,
+        question: Literal["innermost", "root"],
+        stages: dict[str, Rule],
+        failover: Failover | None,
     ) -> None:
         super().__init__(llms=llms, rate_limiter=rate_limiter)
         self._router = router
         self._children = children
+        # judged by what it can do and not by its class: a model may bring its own methods for tools
+        self._models = {
+            name: Model(cast(FunctionCallingLLM, llm), children[name].model_name) for name, llm in self.llms.items()
+        }
         self._metadata = merge_metadata(children, router.pool)
         self._fit = Fit.of(router.pool)
+        self._question = question
+        self._chooser = Chooser(Rules(router, stages), failover)
         watch_events()
-        follow_spans()
+        keep_journal()
 
     # -- what it is
 
@@ -128,6 +152,22 @@ class RouterLLM(RoutedToolMethods):
     def router(self) -> Router:
         """The router; its pool holds the models' prices, windows and abilities."""
         return self._router
+
+    def explain(self) -> str:
+        """How calls are decided, for people: the models, the router's rule, and what each stage of a pipeline does."""
+        rules, failover = self._chooser.rules, self._chooser.failover
+        models = ", ".join(f"{candidate.name} ({candidate.model})" for candidate in self._router.pool)
+        after = "never" if failover is None else f"after {', '.join(sorted(failover.on))}".replace("_", " ")
+        return "\n".join(
+            [
+                f"models      {models}",
+                f"router      {self._router.name}, {self._router.policy}",
+                f"question    {self._question}",
+                f"failover    {after}",
+                "stages",
+                rules.explain(),
+            ]
+        )
 
     def to_payload(self) -> dict[str, Any]:
         """What traces may show: metadata, models' names and the policy; no settings of the models."""
@@ -183,6 +223,9 @@ class RouterLLM(RoutedToolMethods):
             "router": self._router,
             "children": self._children,
             "rate_limiter": self.rate_limiter,
+            "question": self._question,
+            "stages": self._chooser.rules.given,
+            "failover": self._chooser.failover,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -3,27 +3,32 @@
 In a query engine a model sees some 1,500 tokens of context and instructions around a question of 7. The question is
 looked for in this order, and the decision says where it was found:
 
-1. "explicit": named by the caller with `route_query`.
+1. "explicit": named by the caller, with `route_query` or the instrument tag "router.query".
 2. "template": a variable of the prompt template (`query_str` and its kin).
-3. "message": the last user message that a user wrote, tool observations and retry feedback left out.
-4. "prompt": the whole prompt.
+3. "span": what the component that makes the call was asked; selectors and chat engines fill in templates themselves.
+4. "message": the last user message that a user wrote; tool observations, retry feedback and core's templates left out.
+5. "prompt": the whole prompt.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from llama_index.core.prompts.prompt_type import PromptType
 from llama_index.core.schema import QueryBundle
+from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from llamaindex_router.blocks import needs_of
+from llamaindex_router.messages import text_of, users_words
+from llamaindex_router.restated import restated, stuffed
+from llamaindex_router.spans import asked_question, root_question
+from llamaindex_router.stages import Stage, stage_of_chat, stage_of_template, stage_of_text
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.errors import QueryError
 from pointsman.query import Needs, Query, Source
@@ -36,22 +41,15 @@ __all__ = [
     "hinted",
     "route_query",
     "template_question",
+    "to_the_root",
     "with_user_message",
 ]
 
 VARIABLES = ("query_str", "question", "query", "input", "query_bundle")
 """Template variables that hold a question, the surest first."""
+QUERY_TAG = "router.query"
+"""The instrument tag that names the question, for code that sets tags anyway."""
 _HYDE_VARIABLE = "context_str"
-_NOT_THE_USER = (
-    "Observation:",  # ReActAgent: a tool's answer
-    "Error while parsing the output:",  # ReActAgent: feedback on a reply that it could not read
-    "FAILURE: Your previous response was empty.",
-    "Result of executing the code given:",  # CodeActAgent
-)
-"""How messages begin that agents write in the user's name."""
-_CONVERSATION = "<current_conversation>"
-_USER_TURN = re.compile(r"<user>(.*?)</user>", re.DOTALL)
-_TURN_TEXT = re.compile(r"<message>(.*?)</message>", re.DOTALL)
 
 _hint: ContextVar[tuple[str, Source] | None] = ContextVar("llamaindex_router_hint", default=None)
 
@@ -63,10 +61,17 @@ class Asked:
     Attributes:
         query: what is scored.
         prompt: texts that make up the whole prompt, in no format of a model: good enough to count tokens.
+        messages: the conversation, if the call is one.
     """
 
     query: Query
     prompt: tuple[str, ...]
+    messages: Sequence[ChatMessage] = ()
+
+    @property
+    def stage(self) -> Stage:
+        """Which step of a pipeline asks."""
+        return self.query.stage  # type: ignore[return-value]  # only stages are put there
 
 
 @contextmanager
@@ -110,7 +115,9 @@ def from_text(prompt: object) -> Asked:
     if not isinstance(prompt, str):
         msg = f"No prompt provided in positional or keyword arguments: a completion needs a str, not {prompt!r}"
         raise QueryError(msg)
-    return _asked((prompt, "prompt"), (prompt,), Needs())
+    inside = stuffed(prompt)
+    found: tuple[str, Source] = (prompt, "prompt") if inside is None else (inside, "message")
+    return _asked(_of_span() or found, (prompt,), Needs(), stage_of_text())
 
 
 def from_messages(messages: Sequence[ChatMessage], needs: Needs | None = None) -> Asked:
@@ -119,8 +126,12 @@ def from_messages(messages: Sequence[ChatMessage], needs: Needs | None = None) -
     Raises:
         QueryError: there is something else than messages among them.
     """
-    texts = tuple(_content(message) for message in messages)
-    return _asked(_last_words(messages, texts), texts, needs_of(messages, needs))
+    texts = tuple([text_of(message) for message in messages])
+    words = users_words(messages, texts)
+    found: tuple[str, Source] = ("\n".join(texts), "prompt") if words is None else (words, "message")
+    wanted = needs_of(messages, needs)
+    asked = _asked(_of_span() or found, texts, wanted, stage_of_chat(wanted.tools))
+    return replace(asked, messages=messages)
 
 
 def with_user_message(history: Sequence[ChatMessage] | None, message: str | ChatMessage | None) -> list[ChatMessage]:
@@ -132,71 +143,70 @@ def with_user_message(history: Sequence[ChatMessage] | None, message: str | Chat
 def from_template(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Needs | None = None) -> Asked:
     """What a prompt template asks once it is filled in; errors of filling it in are the template's own."""
     values = {**prompt.kwargs, **args}
+    stage = stage_of_template(prompt.metadata.get("prompt_type"), values)
+    question = _question_of(prompt, values)
+    found = _of_span() if question is None else (question, "template")
+    if found is None and _named() is None:
+        return _from_filled(prompt, args, needs, stage)
     inside = [message for value in values.values() for message in _messages_in(value)]
-    found = template_question(prompt, values)
-    if found is None and _hint.get() is None:
-        return _from_filled(prompt, args, needs)
     if isinstance(prompt, ChatPromptTemplate):
         inside += prompt.message_templates
         frame = [message.content or "" for message in prompt.message_templates]
     else:
         frame = [prompt.get_template()]
     texts = (*frame, *(text for value in values.values() for text in _texts_in(value)))
-    return _asked((found or "", "template"), texts, needs_of(inside, needs))
+    return _asked(found or ("", "template"), texts, needs_of(inside, needs), stage)
 
 
 def template_question(prompt: BasePromptTemplate, args: Mapping[str, Any]) -> str | None:
     """The question among a template's variables; `args` override those that it holds already."""
-    values = {**prompt.kwargs, **args}
+    return _question_of(prompt, {**prompt.kwargs, **args})
+
+
+def to_the_root(asked: Asked) -> Asked:
+    """The same call, asked about the question behind everything instead of the one next to it."""
+    root = None if asked.query.source == "explicit" else root_question()
+    return asked if root is None else replace(asked, query=replace(asked.query, text=root, source="span"))
+
+
+def _question_of(prompt: BasePromptTemplate, values: Mapping[str, Any]) -> str | None:
     for name in VARIABLES:
         value = values.get(name)
         text = value.query_str if isinstance(value, QueryBundle) else value
         if isinstance(text, str) and text.strip():
-            return text
+            return restated(text).question
     hyde = values.get(_HYDE_VARIABLE) if prompt.metadata.get("prompt_type") == PromptType.SUMMARY else None
     return hyde if isinstance(hyde, str) and hyde.strip() else None
 
 
-def _from_filled(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Needs | None) -> Asked:
+def _from_filled(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Needs | None, stage: Stage) -> Asked:
     """No variable is known to hold a question: read the prompt as it will be sent."""
     messages = prompt.format_messages(**args)
     if len(messages) > 1 or isinstance(prompt, ChatPromptTemplate):
-        return from_messages(messages, needs)
-    texts = tuple(_content(message) for message in messages)
-    return _asked(("\n".join(texts), "prompt"), texts, needs_of(messages, needs))
+        asked = from_messages(messages, needs)
+        return asked if stage == "custom" else replace(asked, query=replace(asked.query, stage=stage))
+    texts = tuple(text_of(message) for message in messages)
+    return _asked(("\n".join(texts), "prompt"), texts, needs_of(messages, needs), stage)
 
 
-def _asked(found: tuple[str, Source], texts: tuple[str, ...], needs: Needs) -> Asked:
-    text, source = _hint.get() or found
-    tokens = sum(estimate_tokens(part) for part in texts)
-    return Asked(Query(text, source=source, prompt_tokens=tokens, needs=needs), texts)
+def _asked(found: tuple[str, Source], texts: tuple[str, ...], needs: Needs, stage: Stage) -> Asked:
+    text, source = _named() or found
+    tokens = sum([estimate_tokens(part) for part in texts])
+    return Asked(Query(text, source=source, prompt_tokens=tokens, needs=needs, stage=stage), texts)
 
 
-def _last_words(messages: Sequence[ChatMessage], texts: Sequence[str]) -> tuple[str, Source]:
-    """The last thing that the user said in words; nothing where the user only showed something."""
-    said = [
-        words
-        for message, text in zip(messages, texts, strict=True)
-        if message.role == MessageRole.USER and (words := _of_user(text)) is not None
-    ]
-    if not said:
-        return "\n".join(texts), "prompt"
-    return next((words for words in reversed(said) if words.strip()), ""), "message"
+def _named() -> tuple[str, Source] | None:
+    """The question where it is known before the call."""
+    hint = _hint.get()
+    if hint is not None and hint[1] == "explicit":
+        return hint
+    tag = active_instrument_tags.get().get(QUERY_TAG)
+    return (tag, "explicit") if isinstance(tag, str) and tag.strip() else hint
 
 
-def _of_user(text: str) -> str | None:
-    """A user message without what agents wrap around it; None if an agent wrote it."""
-    if text.startswith(_CONVERSATION):
-        turns = ["\n".join(_TURN_TEXT.findall(turn)) for turn in _USER_TURN.findall(text)]
-        return next((turn for turn in reversed(turns) if _of_user(turn) is not None), None)
-    return None if text.lstrip().startswith(_NOT_THE_USER) else text
-
-
-def _content(message: object) -> str:
-    if not isinstance(message, ChatMessage):
-        msg = f"a chat takes ChatMessage objects, not {type(message).__name__}; wrap it: ChatMessage(content=...)"
-        raise QueryError(msg)
-    return message.content or ""
+def _of_span() -> tuple[str, Source] | None:
+    question = asked_question()
+    return None if question is None else (question, "span")
 
 
 def _messages_in(value: object) -> Iterable[ChatMessage]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens
 from pointsman.costs.usage import Usage
 
-__all__ = ["Response", "count_usage", "read_usage", "words_of"]
+__all__ = ["Response", "count_usage", "is_empty", "read_usage", "words_of"]
 
 Response = ChatResponse | CompletionResponse
 
@@ -54,6 +54,15 @@ def words_of(result: object) -> str:
         calls = [f"{b.tool_name} {b.tool_kwargs}" for b in result.message.blocks if isinstance(b, ToolCallBlock)]
         return "\n".join([result.message.content or "", *calls])
     return result.model_dump_json() if isinstance(result, BaseModel) else str(result)
+
+
+def is_empty(result: object) -> bool:
+    """Whether a model has said nothing at all: no word, no tool call, nothing else."""
+    if isinstance(result, ChatResponse):
+        message = result.message
+        return not (message.additional_kwargs or any(getattr(block, "text", block) for block in message.blocks))
+    text = result.text if isinstance(result, CompletionResponse) else result
+    return isinstance(text, str) and not text
 
 
 def _read(counts: object) -> Usage | None:

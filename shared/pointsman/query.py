@@ -50,6 +50,7 @@ class Query:
         prompt_tokens: tokens of the whole prompt that will be sent, if known; `text` alone is measured otherwise.
         needs: abilities that the call asks of a model.
         conversation: a stable key of the conversation, if there is one.
+        stage: which step of a pipeline asks ("refine", "selector"), where the framework tells.
         tags: free labels, carried into the record.
 
     Raises:
@@ -62,6 +63,7 @@ class Query:
     needs: Needs = Needs()
     conversation: str | None = None
     tags: tuple[str, ...] = ()
+    stage: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):

@@ -8,7 +8,7 @@ from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import Refine
 
 from llamaindex_router import routing_totals
-from llamaindex_router.journal import _SPANS
+from llamaindex_router.spans import OPEN
 from tests.contract.llamaindex.test_query_engines import CHUNK, Shelf
 from tests.support.llamaindex import scripted_pair
 
@@ -59,7 +59,7 @@ def test_the_bill_of_a_turn():
 
 def test_no_span_stays_open():
     """What is followed is let go, failed calls included."""
-    before = dict(_SPANS)
+    before = dict(OPEN)
     pair = scripted_pair()
     engine = RetrieverQueryEngine(Shelf([CHUNK]), Refine(llm=pair.llm))
     engine.query("easy")
@@ -68,4 +68,4 @@ def test_no_span_stays_open():
         engine.query("easy")
     with pytest.raises(RuntimeError):
         pair.llm.predict(PromptTemplate("{query_str}"), query_str="easy")
-    assert before == _SPANS
+    assert before == OPEN

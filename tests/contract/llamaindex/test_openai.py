@@ -104,8 +104,9 @@ async def test_an_agent_with_a_tool(server, llm):
     assert recorder.totals.by_candidate == {"strong": 2}
 
 
-def test_errors_of_the_provider_go_through(server, llm):
+def test_errors_of_the_provider_go_through_where_nobody_else_is_asked(server, llm):
+    alone = RouterLLM(llms=dict(llm.llms), router=llm.router, failover=None)
     server.failures.append(Failure(status=429))
     with RoutingRecorder() as recorder, pytest.raises(RateLimitError):
-        llm.predict(PROMPT, query_str="easy")
+        alone.predict(PROMPT, query_str="easy")
     assert [outcome.error for outcome in recorder.outcomes] == ["RateLimitError"]

@@ -176,7 +176,7 @@ def test_an_engine_inside_an_engine_keeps_its_own_bill(pair):
 
     questions = [SubQuestion(sub_question=f"What is {x}?", tool_name="shelf") for x in ("hard", "soft")]
     listed = SubQuestionList(items=questions).model_dump_json()
-    pair.strong.answer = lambda prompt: f"```json\n{listed}\n```" if "tools" in prompt.lower() else "an answer"
+    pair.weak.answer = lambda prompt: f"```json\n{listed}\n```" if "tools" in prompt.lower() else "an answer"
     inner = engine(pair.llm)
     outer = SubQuestionQueryEngine.from_defaults(
         query_engine_tools=[QueryEngineTool.from_defaults(inner, name="shelf", description="passages")],
@@ -189,7 +189,7 @@ def test_an_engine_inside_an_engine_keeps_its_own_bill(pair):
     with RoutingRecorder() as recorder:
         response = outer.query(HARD)
     assert pair.scored == [HARD, "What is hard?", "What is soft?", HARD]
-    assert routing_totals(response).by_candidate == {"strong": 3, "weak": 1}
+    assert routing_totals(response).by_candidate == {"weak": 2, "strong": 2}, "making the questions is housekeeping"
     assert routing_totals(response) == recorder.totals
     inner_response = inner.query("What is soft?")
     assert routing_totals(inner_response).calls == 1

@@ -1,0 +1,180 @@
+"""What each stage of a pipeline does with the router: score the question, or go by something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llamaindex_router.stages import STAGES, Stage
+from pointsman.errors import ConfigurationError
+from pointsman.policies import Policy
+from pointsman.pool import Pool
+from pointsman.router import Router
+
+__all__ = ["Assigned", "Rule", "Rules"]
+
+Rule = str | Policy
+"""What a stage does.
+
+    "score"      the router decides by the question
+    "keep"       the model that wrote the answer so far goes on; the first call is scored
+    "run"        the model that began an agent's run goes on, until it gets stuck; the first call is scored
+    "escalate"   the strong model, for the first try was not good enough
+    a name       that candidate; "strong" and "weak" are the pair, or without one the dearest and the cheapest
+    a policy     the router decides by this rule instead of its own
+"""
+
+_SCORE, _KEEP, _RUN, _ESCALATE = "score", "keep", "run", "escalate"
+_DEFAULTS: dict[str, Rule] = {
+    "question_answering": _SCORE,
+    "summary": _SCORE,
+    "refine": _KEEP,
+    "retry": _ESCALATE,
+    "evaluation": _SCORE,
+    "agent": _RUN,
+    "chat": _SCORE,
+    "custom": _SCORE,
+    "selector": "weak",
+    "sub_question": "weak",
+    "condense": "weak",
+    "hyde": "weak",
+    "rerank": "weak",
+    "extraction": "weak",
+}
+_MEANINGS = {
+    _SCORE: "scored by the question",
+    _KEEP: "scored once, then the model of the answer's first chunk",
+    _RUN: "scored once, then the model that began the run, until a tool fails or it repeats itself",
+    _ESCALATE: "the strong model",
+}
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The policy of a stage that has a model of its own. Unlike `Always` it gives way if that model fails.
+
+    Args:
+        stage: the stage.
+        name: the candidate.
+        column: its column; a pool sets it.
+    """
+
+    stage: str
+    name: str
+    column: int = 0
+
+    def bind(self, pool: Pool) -> Assigned:
+        """The rule for this pool.
+
+        Raises:
+            PoolError: the pool has no candidate of that name.
+        """
+        return Assigned(self.stage, self.name, pool.position(self.name))
+
+    def choose(
+        self,
+        quality: NDArray[np.float64],
+        cost: NDArray[np.float64],  # noqa: ARG002  # the protocol's signature
+        win_rate: NDArray[np.float64] | None,  # noqa: ARG002
+    ) -> NDArray[np.intp]:
+        """That column."""
+        return np.full(len(quality), self.column, dtype=np.intp)
+
+    def explain(self, column: int, quality: float, win_rate: float | None) -> str:  # noqa: ARG002  # one signature
+        """Why this column, for people."""
+        return f"{self.stage} calls go to {self.name}"
+
+    def __str__(self) -> str:
+        return f"Assigned({self.stage!r}, {self.name!r})"
+
+
+class Rules:
+    """The rule of each stage, bound to a router.
+
+    Args:
+        router: decides what is scored.
+        given: rules that go before the defaults.
+
+    Raises:
+        ConfigurationError: a stage or a rule is not known, a candidate is not in the pool, or a policy cannot work with
+            it.
+    """
+
+    def __init__(self, router: Router, given: Mapping[str, Rule] | None = None) -> None:
+        self.given = dict(given or {})
+        unknown = [stage for stage in self.given if stage not in STAGES]
+        if unknown:
+            msg = f"unknown stage {', '.join(unknown)}; the stages are {', '.join(STAGES)}"
+            raise ConfigurationError(msg)
+        self._pool = router.pool
+        self._rules: dict[str, Rule] = {**_DEFAULTS, **self.given}
+        self._routers = {stage: self._router(stage, rule, router) for stage, rule in self._rules.items()}
+        strong = self._candidate("strong")
+        self.escalating = router if strong is None else router.with_policy(Assigned("escalated", strong))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The candidates."""
+        return self._pool.names
+
+    def router(self, stage: str) -> Router:
+        """Who decides for this stage."""
+        return self._routers[stage]
+
+    def keeps(self, stage: str) -> bool:
+        """Whether the model that wrote the answer so far goes on."""
+        return self._rules[stage] == _KEEP
+
+    def follows_run(self, stage: str) -> bool:
+        """Whether the model that began an agent's run goes on."""
+        return self._rules[stage] == _RUN
+
+    def escalates(self, stage: str) -> bool:
+        """Whether the first try was not good enough."""
+        return self._rules[stage] == _ESCALATE
+
+    def explain(self) -> str:
+        """The stages and what each does, a line each."""
+        width = max(map(len, STAGES))
+        return "\n".join(f"  {stage:<{width}}  {self._meaning(stage)}" for stage in STAGES)
+
+    def _meaning(self, stage: Stage) -> str:
+        rule, policy = self._rules[stage], self._routers[stage].policy
+        if isinstance(policy, Assigned):
+            return policy.name
+        return _MEANINGS[rule] if isinstance(rule, str) and rule in _MEANINGS else str(policy)
+
+    def _router(self, stage: str, rule: Rule, router: Router) -> Router:
+        if not isinstance(rule, str):
+            return router.with_policy(rule)
+        if rule in (_SCORE, _KEEP, _RUN):
+            return router
+        name = self._candidate("strong" if rule == _ESCALATE else rule)
+        if name is not None:
+            return router.with_policy(Assigned(stage, name))
+        if rule not in ("strong", "weak", _ESCALATE):
+            names = ", ".join(self._pool.names)
+            msg = f"stages[{stage!r}] is {rule!r}; give {', '.join(_MEANINGS)}, a policy, or one of {names}"
+            raise ConfigurationError(msg)
+        if stage in self.given:
+            msg = f"stages[{stage!r}] is {rule!r}, and neither a pair nor the prices tell who that is; give a name"
+            raise ConfigurationError(msg)
+        return router
+
+    def _candidate(self, name: str) -> str | None:
+        """The candidate that a rule names; None if there is none."""
+        pool = self._pool
+        if name in pool.names:
+            return name
+        if name == "strong":
+            return None if pool.baseline is None else pool.baseline.name
+        if name != "weak":
+            return None
+        if pool.weak is not None:
+            return pool.weak
+        prices = {c.name: c.price.blended for c in pool}
+        known = {each: price for each, price in prices.items() if price is not None}
+        return min(known, key=known.__getitem__) if len(known) == len(prices) else None
