@@ -14,6 +14,8 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import override
 
+from langchain_router.conduct import Conduct
+from langchain_router.doors import INVOKE, STREAM, Door
 from langchain_router.plan import Plan
 from langchain_router.runs import AsyncRun, Run
 from pointsman.errors import ConfigurationError
@@ -24,50 +26,65 @@ __all__ = ["RoutedCalls"]
 class RoutedCalls(BaseChatModel):
     """A chat model whose every call is planned, decided, and made by another."""
 
+    @property
+    @abstractmethod
+    def conduct(self) -> Conduct:
+        """What happens around a choice."""
+
     @abstractmethod
     def _plan(self, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Plan:
         """What a call's arguments ask for."""
 
+    def _through(
+        self, door: Door, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> Generator[Any]:
+        """A call: the pieces of its answer, from the first candidate that has one."""
+        with Run(self, self.conduct, self._plan(model_input, config, kwargs), door) as run:
+            while True:
+                with run.route() as route, closing(run.pieces(route)) as pieces:
+                    for piece in pieces:
+                        yield from route.ready(piece)
+                    yield from route.rest()
+                    return
+
+    async def _athrough(
+        self, door: Door, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[Any]:
+        """The same from a coroutine."""
+        async with AsyncRun(self, self.conduct, self._plan(model_input, config, kwargs), door) as run:
+            while True:
+                with await run.route() as route:
+                    async with aclosing(run.pieces(route)) as pieces:
+                        async for piece in pieces:
+                            for ready in route.ready(piece):
+                                yield ready
+                    for ready in route.rest():
+                        yield ready
+                    return
+
     @override
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
-        plan = self._plan(input, config, kwargs)
-        with Run(self, plan) as route:
-            return cast("AIMessage", route.settle(route.target.invoke(plan.messages, route.config, **plan.kwargs)))
+        (answer,) = self._through(INVOKE, input, config, kwargs)
+        return cast("AIMessage", answer)
 
     @override
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
-        plan = self._plan(input, config, kwargs)
-        async with AsyncRun(self, plan) as route:
-            answer = await route.target.ainvoke(plan.messages, route.config, **plan.kwargs)
-            return cast("AIMessage", route.settle(answer))
+        (answer,) = [answer async for answer in self._athrough(INVOKE, input, config, kwargs)]
+        return cast("AIMessage", answer)
 
     @override
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
-        plan = self._plan(input, config, kwargs)
-        with Run(self, plan) as route:
-            pieces = route.target.stream(plan.messages, route.config, **plan.kwargs)
-            with closing(cast("Generator[Any]", pieces)):
-                for piece in pieces:
-                    yield route.piece(piece)
-            if (rest := route.rest()) is not None:
-                yield rest
+        return self._through(STREAM, input, config, kwargs)
 
     @override
-    async def astream(
+    def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
-        plan = self._plan(input, config, kwargs)
-        async with AsyncRun(self, plan) as route:
-            pieces = route.target.astream(plan.messages, route.config, **plan.kwargs)
-            async with aclosing(cast("AsyncGenerator[Any]", pieces)):
-                async for piece in pieces:
-                    yield route.piece(piece)
-            if (rest := route.rest()) is not None:
-                yield rest
+        return self._athrough(STREAM, input, config, kwargs)
 
     @override
     def stream_events(
@@ -75,10 +92,9 @@ class RoutedCalls(BaseChatModel):
     ) -> Any:
         if version != "v3":
             return super().stream_events(input, config, version=version, **kwargs)
-        from langchain_router.events import event_stream  # the protocol is beta: only those who use it depend on it
+        from langchain_router.events import EVENTS, event_stream  # the protocol is beta: only its users depend on it
 
-        plan = self._plan(input, config, kwargs)
-        return event_stream(Run(self, plan), plan)
+        return event_stream(self._through(EVENTS, input, config, kwargs))
 
     @override
     def astream_events(
@@ -91,10 +107,9 @@ class RoutedCalls(BaseChatModel):
     async def _event_stream_async(
         self, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]
     ) -> Any:
-        from langchain_router.events import event_stream_async
+        from langchain_router.events import EVENTS, event_stream_async
 
-        plan = self._plan(model_input, config, kwargs)
-        return event_stream_async(AsyncRun(self, plan), plan)
+        return event_stream_async(self._athrough(EVENTS, model_input, config, kwargs))
 
     @override
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:

@@ -3,26 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from typing import Any
 
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
+from langchain_core.messages import AIMessage
 
-from langchain_router.plan import Plan
 from langchain_router.route import Route
-from langchain_router.runs import AsyncRun, Run
 from pointsman.records import ROUTING_KEY
 
-__all__ = ["event_stream", "event_stream_async"]
+__all__ = ["EVENTS", "event_stream", "event_stream_async"]
 
-Event = dict[str, Any]
+Piece = tuple[dict[str, Any], AIMessage | None]
+"""An event, and with the last one of a message the message."""
 
 
-def event_stream(run: Run, plan: Plan) -> ChatModelStream:
-    """The stream of the chosen model's events; it is decided when the first one is asked for."""
+class _Events:
+    """The chosen model's events."""
+
+    def open(self, route: Route) -> Generator[Piece]:
+        child: Any = route.target.stream_events(route.messages, route.config, version="v3", **route.kwargs)
+        for event in child:
+            yield event, child.output_message if _last(event) else None
+
+    async def aopen(self, route: Route) -> AsyncGenerator[Piece]:
+        opened: Any = route.target.astream_events(route.messages, route.config, version="v3", **route.kwargs)
+        async with aclosing(await opened) as child:
+            async for event in child:
+                yield event, child.output_message if _last(event) else None
+
+    def speaks(self, piece: Piece) -> bool:
+        return piece[0].get("event") not in ("message-start", "message-finish")
+
+    def mark(self, route: Route, piece: Piece) -> dict[str, Any]:
+        """The last event with the record, which becomes the message's response metadata; any other as it is."""
+        event, message = piece
+        if message is None:
+            return event
+        record = route.settle(message).response_metadata[ROUTING_KEY]
+        return {**event, "metadata": {**(event.get("metadata") or {}), ROUTING_KEY: record}}
+
+    def message(self, pieces: list[Piece]) -> AIMessage | None:
+        return next((message for _, message in pieces if message is not None), None)
+
+
+EVENTS = _Events()
+
+
+def event_stream(events: Generator[Any]) -> ChatModelStream:
+    """The stream of a call's events; it is decided when the first one is asked for."""
     stream = ChatModelStream()
-    events = _events(run, plan)
 
     def pump() -> bool:
         try:
@@ -40,13 +71,13 @@ def event_stream(run: Run, plan: Plan) -> ChatModelStream:
     return stream
 
 
-def event_stream_async(run: AsyncRun, plan: Plan) -> AsyncChatModelStream:
-    """The async twin: a task reads the chosen model's events as soon as the first one is asked for."""
+def event_stream_async(events: AsyncGenerator[Any]) -> AsyncChatModelStream:
+    """The async twin: a task reads the events as soon as the first one is asked for."""
     stream = AsyncChatModelStream()
 
     async def produce() -> None:
         try:
-            async with aclosing(_events_async(run, plan)) as events:
+            async with aclosing(events):
                 async for event in events:
                     stream.dispatch(event)
         except asyncio.CancelledError as error:
@@ -63,25 +94,5 @@ def event_stream_async(run: AsyncRun, plan: Plan) -> AsyncChatModelStream:
     return stream
 
 
-def _events(run: Run, plan: Plan) -> Iterator[Event]:
-    with run as route:
-        child = route.target.stream_events(plan.messages, route.config, version="v3", **plan.kwargs)
-        for event in child:
-            yield _marked(event, child, route)
-
-
-async def _events_async(run: AsyncRun, plan: Plan) -> AsyncGenerator[Event, None]:
-    async with run as route:
-        opened: Any = route.target.astream_events(plan.messages, route.config, version="v3", **plan.kwargs)
-        child = await opened
-        async with aclosing(child):
-            async for event in child:
-                yield _marked(event, child, route)
-
-
-def _marked(event: Event, child: Any, route: Route) -> Event:
-    """The last event with the record, which becomes the message's response metadata; any other as it is."""
-    if event.get("event") != "message-finish":
-        return event
-    answer = route.settle(child.output_message)
-    return {**event, "metadata": {**(event.get("metadata") or {}), ROUTING_KEY: answer.response_metadata[ROUTING_KEY]}}
+def _last(event: dict[str, Any]) -> bool:
+    return event.get("event") == "message-finish"

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.language_models.base import LanguageModelInput
@@ -17,8 +17,8 @@ from langchain_core.runnables.config import get_config_list
 from typing_extensions import override
 
 from langchain_router.calls import RoutedCalls
+from langchain_router.doors import GENERATE
 from langchain_router.plan import DECISION_KEY, Plan
-from langchain_router.runs import AsyncRun, Run
 from pointsman.decision import Decision
 from pointsman.errors import PointsmanError
 from pointsman.query import Query
@@ -102,19 +102,12 @@ class RoutedBatches(RoutedCalls):
         return _joined(results)  # type: ignore[arg-type]  # exceptions are out
 
     def _generated(self, prompt: list[BaseMessage], config: RunnableConfig, kwargs: dict[str, Any]) -> LLMResult:
-        plan = self._plan(prompt, config, kwargs)
-        with Run(self, plan) as route:
-            model = plan.models[route.decision.candidate]
-            result: LLMResult = route.settle(model.generate([plan.messages], **_unpacked(route.config), **plan.kwargs))
-        return result
+        (result,) = self._through(GENERATE, prompt, config, kwargs)
+        return cast("LLMResult", result)
 
     async def _agenerated(self, prompt: list[BaseMessage], config: RunnableConfig, kwargs: dict[str, Any]) -> LLMResult:
-        plan = self._plan(prompt, config, kwargs)
-        async with AsyncRun(self, plan) as route:
-            model = plan.models[route.decision.candidate]
-            answer = await model.agenerate([plan.messages], **_unpacked(route.config), **plan.kwargs)
-            result: LLMResult = route.settle(answer)
-        return result
+        (result,) = [result async for result in self._athrough(GENERATE, prompt, config, kwargs)]
+        return cast("LLMResult", result)
 
     # -- one pass for all
 
@@ -122,7 +115,7 @@ class RoutedBatches(RoutedCalls):
         configs = get_config_list(config, len(inputs))
         for rows, router, queries in self._waiting(inputs, configs, kwargs):
             with suppress(PointsmanError):  # one cannot be served: then each decides for itself, and that one says so
-                _hand_out(router.decide_batch(queries), configs, rows)
+                _hand_out(router.decide_batch(queries, excluded=self.conduct.left_alone), configs, rows)
         return configs
 
     async def _adecided(self, inputs: Sequence[Any], config: Configs, kwargs: dict[str, Any]) -> list[RunnableConfig]:
@@ -163,11 +156,6 @@ def _configs(count: int, callbacks: Callbacks, kwargs: dict[str, Any]) -> list[R
     if configs and run_id is not None:
         configs[0]["run_id"] = run_id
     return configs
-
-
-def _unpacked(config: RunnableConfig) -> dict[str, Any]:
-    """A config as `generate` takes it."""
-    return {key: config.get(key) for key in ("callbacks", "tags", "metadata")}
 
 
 def _joined(results: list[LLMResult]) -> LLMResult:

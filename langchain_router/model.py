@@ -15,20 +15,26 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, InstanceOf, PrivateAttr
 from typing_extensions import Self, override
 
+from langchain_router.conduct import Conduct
 from langchain_router.many import RoutedBatches
 from langchain_router.messages import whole_text
 from langchain_router.plan import CANDIDATE_KEY, POLICY_KEY, THRESHOLD_KEY, Plan, make_plan
 from langchain_router.replay import REPLAY_KEY, Replay
 from langchain_router.roster import common_profile, hand_down, named_models, pool_of
+from pointsman.cascade import Cascade
 from pointsman.configure import configure_router
 from pointsman.costs import count_tokens
 from pointsman.errors import ConfigurationError, MissingExtraError
+from pointsman.failover import Failover
 from pointsman.policies import Policy
 from pointsman.pool import Candidate
 from pointsman.query import clean_text
 from pointsman.router import Router
+from pointsman.staying import Stay
 
 __all__ = ["RoutedChatModel"]
+
+_FAILOVER, _STAY = Failover(), Stay()
 
 
 class RoutedChatModel(RoutedBatches):
@@ -46,6 +52,11 @@ class RoutedChatModel(RoutedBatches):
         policy: any other rule of choice.
         candidates: facts that replace what the models say of themselves, by candidate name: prices, context window,
             abilities.
+        failover: when another candidate is asked because one fails before the first piece of its answer; None for
+            never.
+        stay: when a conversation keeps its model; None to choose anew for every call.
+        cascade: lets the cheapest model answer first and has the answer judged; the next one is asked where it is not
+            good enough.
         settings: LangChain's own fields. `callbacks`, `tags` and `metadata` reach the chosen model's run too; `cache`,
             `rate_limiter`, `disable_streaming` and `output_version` are handed to every model. Unknown ones are
             ignored, as LangChain's models do.
@@ -68,8 +79,13 @@ class RoutedChatModel(RoutedBatches):
     policy: InstanceOf[Policy] | None = Field(default=None, frozen=True, exclude=True)
     candidates: dict[str, InstanceOf[Candidate]] | None = Field(default=None, frozen=True, exclude=True)
 
+    failover: InstanceOf[Failover] | None = Field(default=None, frozen=True, exclude=True)
+    stay: InstanceOf[Stay] | None = Field(default=None, frozen=True, exclude=True)
+    cascade: Any = Field(default=None, frozen=True, exclude=True)  # a Cascade; pydantic cannot look into its judge
+
     _models: dict[str, BaseChatModel] = PrivateAttr()
     _router: Router = PrivateAttr()
+    _conduct: Conduct = PrivateAttr()
 
     def __init__(
         self,
@@ -82,6 +98,9 @@ class RoutedChatModel(RoutedBatches):
         strong_share: float | None = None,
         policy: Policy | None = None,
         candidates: Mapping[str, Candidate] | None = None,
+        failover: Failover | None = _FAILOVER,
+        stay: Stay | None = _STAY,
+        cascade: Cascade | None = None,
         **settings: Any,
     ) -> None:
         _check_models(named_models(strong, weak, models))
@@ -94,6 +113,9 @@ class RoutedChatModel(RoutedBatches):
             "strong_share": strong_share,
             "policy": policy,
             "candidates": None if candidates is None else dict(candidates),
+            "failover": failover,
+            "stay": stay,
+            "cascade": cascade,
         }
         super().__init__(**fields, **settings)
         self._set_up()
@@ -120,6 +142,7 @@ class RoutedChatModel(RoutedBatches):
     def _set_up(self) -> None:
         models = named_models(self.strong, self.weak, self.models)
         self._models = hand_down(self, models)
+        self._conduct = Conduct(self.failover, self.stay, self.cascade)
         self._router = configure_router(
             pool_of(models, self.candidates, self.router),
             self.router,
@@ -133,6 +156,12 @@ class RoutedChatModel(RoutedBatches):
         copy = super().model_copy(update=update, deep=deep)
         copy._set_up()  # noqa: SLF001  # another of this class
         return copy
+
+    @property
+    @override
+    def conduct(self) -> Conduct:
+        """What happens around a choice."""
+        return self._conduct
 
     @override
     def _plan(self, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Plan:

@@ -1,53 +1,103 @@
-"""One call on its way, from the decision to the outcome. Nothing here waits: sync and async calls share it."""
+"""One candidate at work on a call, from its first piece to the outcome. Nothing here waits: sync and async share it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
+from typing_extensions import Self
 
+from langchain_router.doors import Door
+from langchain_router.history import fit_for
 from langchain_router.plan import Plan
 from langchain_router.record import answer_in, marked, marked_message
 from langchain_router.usage import usage_of
 from pointsman.decision import Decision, Outcome
+from pointsman.errors import EmptyAnswerError
+from pointsman.failover import Attempts
 from pointsman.pool import Pool
 from pointsman.records import Call, routing_record
 
 __all__ = ["Route"]
 
+_NO_CHUNKS = "No generation chunks were returned"
+"""How LangChain's ValueError reads for a stream of nothing at all."""
+
 
 class Route:
     """The chosen model at work.
 
+    As a context manager it keeps an error from the caller that another candidate may make good: then `instead` says
+    who. What the caller has seen cannot be made good, so nothing is kept back after the first piece.
+
     Attributes:
-        target: the chosen model, with its tools or schema.
+        model: the chosen one.
+        target: the same, with its tools or schema.
+        messages: the prompt, fit for its provider.
         config: for calling it; the run sets its callbacks.
+        kwargs: for calling it.
         decision: why it was chosen.
+        instead: whom to ask, after this one failed.
         outcome: what it cost, once known.
         answer: the message that it gave, or what a parser made of it.
     """
 
-    def __init__(self, plan: Plan, decision: Decision) -> None:
-        model = plan.models[decision.candidate]
-        self.target: Runnable[Any, Any] = model if plan.replay is None else plan.replay.on(model)
+    def __init__(self, plan: Plan, decision: Decision, door: Door, attempts: Attempts, started: Call | None) -> None:
+        self.model: BaseChatModel = plan.models[decision.candidate]
+        self.target: Runnable[Any, Any] = self.model if plan.replay is None else plan.replay.on(self.model)
+        self.messages: list[BaseMessage] = fit_for(plan.messages, decision.candidate, plan.router.pool)
         self.config: RunnableConfig = plan.config
+        self.kwargs = plan.kwargs
         self.decision = decision
+        self.instead: Decision | None = None
         self.outcome: Outcome | None = None
         self.answer: Any = None
         self.tap = _Tap() if plan.replay is not None and plan.replay.structured else None
-        self._plan = plan
+        self._door = door
+        self._attempts = attempts
+        self._begun = attempts.settings is None
+        self._held: list[Any] = []
         self._chunks: list[AIMessageChunk] = []
         pool = plan.router.pool
         if plan.model_name is not None:
             self.decision = replace(decision, model=plan.model_name)
             pool = _renamed(pool, decision.candidate, plan.model_name)
-        self._call = Call(self.decision, pool)
+        self.call = Call(self.decision, pool)
+        if started is not None:
+            self.call.started, self.call.earlier = started.started, started.earlier
 
     # -- what comes back
+
+    def ready(self, piece: Any) -> Sequence[Any]:
+        """The pieces for the caller: none until the model has said something, for until then another can be asked."""
+        if self._begun:
+            return (self._door.mark(self, piece),)
+        self._held.append(piece)
+        return self._begin() if self._door.speaks(piece) else ()
+
+    def rest(self) -> Sequence[Any]:
+        """What is left to say after the last piece.
+
+        Raises:
+            EmptyAnswerError: the model has said nothing, and another one is to be asked.
+        """
+        begin: Sequence[Any] = ()
+        if not self._begun:
+            silence = EmptyAnswerError(f"{self.decision.candidate} ended its answer without saying anything")
+            self.instead = self._attempts.fail(self.decision, silence)
+            if self.instead is not None:
+                self.finish(self._door.message(self._held) if self._held else None, silence)  # it may have its price
+                raise silence
+            begin = self._begin()
+        closing = self._closing_chunk()
+        return begin if closing is None else (*begin, closing)
 
     def settle(self, output: Any) -> Any:
         """A copy of a whole answer, with the record on it."""
@@ -76,13 +126,6 @@ class Route:
         record = routing_record(self.decision if first else None, self.outcome if last else None)
         return marked_message(piece, record)
 
-    def rest(self) -> AIMessageChunk | None:
-        """The outcome on an empty chunk, for a stream of chunks that ended without saying so."""
-        if not self._chunks or self.outcome is not None:
-            return None
-        final = AIMessageChunk(content="", id=self._chunks[-1].id, chunk_position="last")
-        return marked_message(final, routing_record(None, self.finish()))
-
     def finish(self, answer: AIMessage | None = None, error: BaseException | None = None) -> Outcome:
         """The outcome; the first call settles it.
 
@@ -95,8 +138,8 @@ class Route:
                 error = None
             answer = answer or self._gathered() or (self.tap.answer if self.tap else None)
             unknown = error is not None and answer is None
-            usage = None if unknown else usage_of(answer, self._plan.messages, self.decision.model)
-            self.outcome = self._call.close(usage, error)
+            usage = None if unknown else usage_of(answer, self.messages, self.decision.model)
+            self.outcome = self.call.close(usage, error)
         return self.outcome
 
     @property
@@ -105,6 +148,35 @@ class Route:
         record = routing_record(self.decision, self.finish())
         gathered = self._gathered() if self.answer is None else None
         return {"output": self.answer if gathered is None else marked_message(gathered, record), "routing": record}
+
+    # -- a try
+
+    def __enter__(self) -> Self:
+        self._attempts.start(self.decision)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is not None and self.instead is None:
+            instead = self._attempts.fail(self.decision, EmptyAnswerError() if str(error) == _NO_CHUNKS else error)
+            if not self._begun and instead is not None:
+                self.instead = instead
+                self.finish(error=error)
+        return self.instead is not None
+
+    def _begin(self) -> Sequence[Any]:
+        self._begun = True
+        self._attempts.succeed(self.decision)
+        held, self._held = self._held, []
+        return [self._door.mark(self, piece) for piece in held]
+
+    def _closing_chunk(self) -> AIMessageChunk | None:
+        """The outcome on an empty chunk, for a stream of chunks that ended without saying so."""
+        if not self._chunks or self.outcome is not None:
+            return None
+        final = AIMessageChunk(content="", id=self._chunks[-1].id, chunk_position="last")
+        return marked_message(final, routing_record(None, self.finish()))
 
     def _gathered(self) -> AIMessageChunk | None:
         if not self._chunks:

@@ -1,11 +1,12 @@
-"""The router's own run: a chain run, with the chosen model's run as its child.
+"""The router's own run: a chain run, with the runs of the models that were asked as its children.
 
 A chat model's run cannot have children, and tokens are counted once per chat-model run. So the router opens a chain.
+Where nobody listens there is no run, and the chosen model's call stands where the router's would have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
@@ -19,7 +20,11 @@ from langchain_core.callbacks import (
     CallbackManagerForChainRun,
 )
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from typing_extensions import Self
 
+from langchain_router.conduct import Conduct
+from langchain_router.doors import Door
 from langchain_router.plan import Plan
 from langchain_router.route import Route
 from pointsman.decision import Decision
@@ -33,105 +38,150 @@ Manager = TypeVar("Manager", CallbackManager, AsyncCallbackManager)
 class _RunBase:
     """What both kinds of run do without waiting."""
 
-    def __init__(self, owner: BaseChatModel, plan: Plan) -> None:
+    def __init__(self, owner: BaseChatModel, conduct: Conduct, plan: Plan, door: Door) -> None:
         self._owner = owner
+        self._conduct = conduct
         self._plan = plan
-        self._name = plan.run_name or owner.get_name()
-        self._inputs = {"messages": plan.messages}
+        self._door = door
+        self._attempts = conduct.attempts(plan)
         self._route: Route | None = None
 
-    def _manager(self, kind: type[Manager]) -> Manager:
-        """The call's callbacks and the router's. The latter too reach the chosen model, whose tokens they are for."""
-        config, owner = self._plan.config, self._owner
+    def _manager(self, kind: type[Manager]) -> Manager | None:
+        """The call's callbacks and the router's, for whom its run is opened; None where nobody listens."""
+        owner: BaseChatModel = self._owner
+        config: RunnableConfig = self._plan.config
+        if owner.tags:
+            config["tags"] = list(dict.fromkeys([*(config.get("tags") or []), *owner.tags]))
+        if owner.metadata:
+            config["metadata"] = {**(config.get("metadata") or {}), **owner.metadata}
         manager = kind.configure(
             config.get("callbacks"), None, owner.verbose, config.get("tags"), None, config.get("metadata"), None
         )
         for handler in _handlers(owner.callbacks):
-            manager.add_handler(handler, inherit=True)
-        if owner.tags:
-            manager.add_tags(owner.tags)
-        if owner.metadata:
-            manager.add_metadata(owner.metadata)
-        return manager
+            manager.add_handler(handler, inherit=True)  # the model's tokens are for them, too
+        structured = self._plan.replay is not None and self._plan.replay.structured
+        return manager if manager.handlers or structured else None
 
-    def _take(self, decision: Decision, child: BaseCallbackManager) -> Route:
-        """The way that was decided for."""
-        self._route = route = Route(self._plan, decision)
-        if route.tap is not None:
-            child.add_handler(route.tap, inherit=True)
+    def _opening(self) -> dict[str, Any]:
+        return {
+            "serialized": None,
+            "inputs": {"messages": self._plan.messages},
+            "run_id": self._plan.run_id,
+            "name": self._plan.run_name or self._owner.get_name(),
+        }
+
+    def _take(self, decision: Decision, child: BaseCallbackManager | None) -> Route:
+        """The candidate that is asked next."""
+        before, started = self._route, None
+        if before is not None:
+            started, started.earlier = before.call, (before.finish(),)
+        self._route = route = Route(self._plan, decision, self._door, self._attempts, started)
         metadata = {**route.config.get("metadata", {}), **decision_metadata(route.decision)}
-        route.config = {**route.config, "callbacks": child, "metadata": metadata}
+        route.config = {**route.config, "metadata": metadata}
+        if child is not None:
+            route.config["callbacks"] = child
+            if route.tap is not None:
+                child.add_handler(route.tap, inherit=True)
         return route
 
-    def _note(self, handlers: Sequence[BaseCallbackHandler], run_id: UUID, error: BaseException | None) -> None:
-        """Decision and outcome into the metadata of this run, where a tracer keeps it."""
+    def _close(self, handlers: Sequence[BaseCallbackHandler], run_id: UUID | None, error: BaseException | None) -> None:
+        """What is kept of the call: in the conversation, and in the metadata of this run where a tracer keeps it."""
         if (route := self._route) is None:
             return
         outcome = route.finish(error=error)
+        self._conduct.remember(self._plan, route.decision, outcome)
         for handler in handlers:
             run = getattr(handler, "run_map", {}).get(str(run_id))
             if isinstance(run, _TracedRun):
                 run.add_metadata(decision_metadata(route.decision) | outcome_metadata(outcome))
 
+    def _ended_well(self, error: BaseException | None) -> bool:
+        """A reader who leaves a stream has not failed."""
+        return self._route is not None and (error is None or isinstance(error, GeneratorExit))
+
 
 class Run(_RunBase):
-    """The router's run around a sync call; entering it decides."""
+    """The router's run around a sync call."""
 
-    def __enter__(self) -> Route:
-        plan = self._plan
+    _run: CallbackManagerForChainRun | None = None
+
+    def __enter__(self) -> Self:
         manager = self._manager(CallbackManager)
-        self._run: CallbackManagerForChainRun = manager.on_chain_start(
-            None, self._inputs, run_id=plan.run_id, name=self._name
-        )
-        try:
-            decision = plan.decision or plan.router.decide(plan.query)
-            child = self._run.get_child()
-            route = self._take(decision, child)
-            if child.handlers:
-                child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
+        if manager is not None:
+            self._run = manager.on_chain_start(**self._opening())
+        return self
+
+    def route(self) -> Route:
+        """The candidate to ask: as decided, or the one to ask instead of the one before."""
+        decision = None if self._route is None else self._route.instead
+        if decision is None:
+            plan = self._plan
+            decided = plan.decision or plan.router.decide(plan.query, excluded=self._attempts.excluded)
+            decision = self._conduct.settle(decided, plan)
+        if self._run is None:
+            return self._take(decision, None)
+        child = self._run.get_child()
+        route = self._take(decision, child)
+        child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
         return route
+
+    def pieces(self, route: Route) -> Generator[Any]:
+        """What the candidate says."""
+        return self._door.open(route)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._note(self._run.handlers, self._run.run_id, error)
-        if self._route is not None and (error is None or isinstance(error, GeneratorExit)):
-            self._run.on_chain_end(self._route.outputs if self._run.handlers else {})
+        run = self._run
+        self._close(run.handlers if run else (), run.run_id if run else None, error)
+        if run is None:
+            return
+        if self._route is not None and self._ended_well(error):
+            run.on_chain_end(self._route.outputs)
         elif error is not None:
-            self._run.on_chain_error(error)
+            run.on_chain_error(error)
 
 
 class AsyncRun(_RunBase):
-    """The router's run around an async call; entering it decides."""
+    """The router's run around an async call."""
 
-    async def __aenter__(self) -> Route:
-        plan = self._plan
+    _run: AsyncCallbackManagerForChainRun | None = None
+
+    async def __aenter__(self) -> Self:
         manager = self._manager(AsyncCallbackManager)
-        self._run: AsyncCallbackManagerForChainRun = await manager.on_chain_start(
-            None, self._inputs, run_id=plan.run_id, name=self._name
-        )
-        try:
-            decision = plan.decision or await plan.router.adecide(plan.query)
-            child = self._run.get_child()
-            route = self._take(decision, child)
-            if child.handlers:
-                await child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
-        except BaseException as error:
-            await self.__aexit__(type(error), error, error.__traceback__)
-            raise
+        if manager is not None:
+            self._run = await manager.on_chain_start(**self._opening())
+        return self
+
+    async def route(self) -> Route:
+        """The candidate to ask: as decided, or the one to ask instead of the one before."""
+        decision = None if self._route is None else self._route.instead
+        if decision is None:
+            plan = self._plan
+            decided = plan.decision or await plan.router.adecide(plan.query, excluded=self._attempts.excluded)
+            decision = self._conduct.settle(decided, plan)
+        if self._run is None:
+            return self._take(decision, None)
+        child = self._run.get_child()
+        route = self._take(decision, child)
+        await child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
         return route
+
+    def pieces(self, route: Route) -> AsyncGenerator[Any]:
+        """What the candidate says."""
+        return self._door.aopen(route)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._note(self._run.handlers, self._run.run_id, error)
-        if self._route is not None and (error is None or isinstance(error, GeneratorExit)):
-            await self._run.on_chain_end(self._route.outputs if self._run.handlers else {})
+        run = self._run
+        self._close(run.handlers if run else (), run.run_id if run else None, error)
+        if run is None:
+            return
+        if self._route is not None and self._ended_well(error):
+            await run.on_chain_end(self._route.outputs)
         elif error is not None:
-            await self._run.on_chain_error(error)
+            await run.on_chain_error(error)
 
 
 @runtime_checkable

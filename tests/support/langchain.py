@@ -14,7 +14,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from langchain_router import RoutedChatModel
 from pointsman import Candidate, Pool, PromptLength, Router, Threshold
@@ -31,10 +31,12 @@ class FakeChat(BaseChatModel):
     With tools bound it calls them with arguments made from their schema, until it has seen a tool's result.
     """
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     model: str = "fake-1"
     answer: str | None = None
     usage: bool = True
-    fails: str | None = None
+    fails: str | Exception | None = None
     fails_after: int | None = None
     calls: list[list[BaseMessage]] = Field(default_factory=list)
 
@@ -58,7 +60,7 @@ class FakeChat(BaseChatModel):
     def _reply(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> AIMessage:
         self.calls.append(list(messages))
         if self.fails is not None:
-            raise RuntimeError(self.fails)
+            raise self.fails if isinstance(self.fails, Exception) else RuntimeError(self.fails)
         text = self.answer if self.answer is not None else f"{self.model} says: an answer of several words"
         for mark in stop or []:
             text = text.split(mark)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import openai
@@ -30,6 +31,16 @@ def server() -> Iterator[OpenAIServer]:
 def model(server: OpenAIServer) -> RoutedChatModel:
     def chat(name: str) -> ChatOpenAI:
         return ChatOpenAI(model=name, base_url=server.url, api_key="none", max_retries=0, stream_usage=True)
+
+    return RoutedChatModel(strong=chat(STRONG), weak=chat(WEAK), router=router())
+
+
+@pytest.fixture
+def hasty(server: OpenAIServer) -> RoutedChatModel:
+    """One that waits a fifth of a second, and no longer."""
+
+    def chat(name: str) -> ChatOpenAI:
+        return ChatOpenAI(model=name, base_url=server.url, api_key="none", max_retries=0, timeout=0.2)
 
     return RoutedChatModel(strong=chat(STRONG), weak=chat(WEAK), router=router())
 
@@ -107,11 +118,57 @@ def test_tokens_are_counted_once(model: RoutedChatModel) -> None:
     assert counter.usage_metadata == {WEAK: answer.usage_metadata}
 
 
-def test_a_refusal_reaches_the_caller_unchanged(server: OpenAIServer, model: RoutedChatModel) -> None:
-    server.failures.append(Failure(status=429))
-    with RoutingRecorder() as seen, pytest.raises(openai.RateLimitError) as refused:
-        model.invoke("What is 2 + 2?")
-    assert [outcome.error for outcome in seen.outcomes] == [type(refused.value).__name__]
+@pytest.mark.parametrize(
+    ("failure", "trouble"),
+    [
+        (Failure(status=429), "rate limit"),
+        (Failure(status=500), "server"),
+        (Failure(status=503), ("overloaded", "server")),  # "server" where LangChain has types of its own
+        (Failure(delay_s=0.6), "timeout"),
+    ],
+    ids=["429", "500", "503", "slow first byte"],
+)
+async def test_a_provider_in_trouble_is_made_good(
+    server: OpenAIServer, hasty: RoutedChatModel, failure: Failure, trouble: Any
+) -> None:
+    server.failures.append(failure)
+    answer = hasty.invoke("What is 2 + 2?")
+    decision, outcome = routing_decision(answer), routing_outcome(answer)
+    assert decision is not None
+    assert outcome is not None
+    assert [body["model"] for body in server.requests] == [WEAK, STRONG]
+    assert (decision.candidate, decision.fallback_from, decision.model) == ("strong", "weak", STRONG)
+    assert decision.gated["weak"].startswith(trouble)
+    assert (outcome.attempts, outcome.error, outcome.cost_usd) == (2, None, outcome.baseline_cost_usd)
+    again = [chunk async for chunk in hasty.astream("What is 2 + 2?")]
+    assert server.requests[-1]["model"] == STRONG, "the one in trouble is left alone for a while"
+    assert routing_decision(again[0]).gated.keys() == {"weak"}
+
+
+def test_a_bad_request_and_a_wrong_key_are_the_callers(server: OpenAIServer, model: RoutedChatModel) -> None:
+    for status, error in ((400, openai.BadRequestError), (401, openai.AuthenticationError)):
+        server.failures.append(Failure(status=status))
+        with RoutingRecorder() as seen, pytest.raises(error) as refused:
+            model.invoke("What is 2 + 2?")
+        assert [outcome.error for outcome in seen.outcomes] == [type(refused.value).__name__]
+    assert [body["model"] for body in server.requests] == [WEAK, WEAK]
+
+
+async def test_a_stream_cut_before_its_first_word_begins_again_elsewhere(
+    server: OpenAIServer, model: RoutedChatModel
+) -> None:
+    server.failures.append(Failure(cut_after=1))  # the role has come, and no word
+    chunks = [chunk async for chunk in model.astream("What is 2 + 2?")]
+    assert "".join(str(chunk.content) for chunk in chunks).startswith(STRONG)
+    assert routing_decision(chunks[0]).fallback_from == "weak"
+
+
+def test_a_schema_goes_to_the_other_model_too(server: OpenAIServer, model: RoutedChatModel) -> None:
+    server.failures.append(Failure(status=500))
+    assert model.with_structured_output(Movie, method="json_schema").invoke("A movie?") == Movie(title="word", year=3)
+    assert all(body["response_format"]["type"] == "json_schema" for body in server.requests)
+    server.failures.append(Failure(status=500))
+    assert model.bind_tools([add]).invoke(HARD).tool_calls[0]["args"] == {"a": 3, "b": 3}
 
 
 def test_a_cut_stream_fails_after_the_pieces_that_came(server: OpenAIServer, model: RoutedChatModel) -> None:
