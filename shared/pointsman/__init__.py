@@ -19,6 +19,8 @@ from pointsman.router import Router, load_router
 from pointsman.scorers import MatrixFactorization, PromptLength, RandomScorer, Scorer
 
 if TYPE_CHECKING:
+    from pointsman.calibrated import Calibration
+    from pointsman.calibration import calibrate
     from pointsman.cascade import Cascade
     from pointsman.data.outcomes import Battles, Outcomes
     from pointsman.training import train
@@ -29,6 +31,7 @@ __all__ = [
     "DEFAULT_GATES",
     "Always",
     "Battles",
+    "Calibration",
     "Candidate",
     "Cascade",
     "Decision",
@@ -51,6 +54,7 @@ __all__ = [
     "Usage",
     "Utility",
     "__version__",
+    "calibrate",
     "count_tokens",
     "load_router",
     "train",
@@ -58,8 +62,10 @@ __all__ = [
 
 _LATER = {
     "Battles": "pointsman.data.outcomes",
+    "Calibration": "pointsman.calibrated",
     "Cascade": "pointsman.cascade",
     "Outcomes": "pointsman.data.outcomes",
+    "calibrate": "pointsman.calibration",
     "train": "pointsman.training",
 }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import UnknownPriceError
-from pointsman.policies import Always, Policy, PoolPolicy, Threshold
+from pointsman.policies import Always, Policy, Threshold, bind_policy
 from pointsman.pool import Pool
 
 __all__ = ["Calibration", "Certificate", "Estimate", "VectorSample", "always_strong", "line_of"]
@@ -119,12 +119,12 @@ class Calibration:
     models: tuple[str, ...]
     prices: tuple[tuple[float | None, float | None], ...]
     rows: int
-    scores: Floats
+    scores: Floats = field(repr=False)
     strong_share: Estimate | None = None
     usd_per_1000: Estimate | None = None
     rows_to_halve: int | None = None
     certificate: Certificate | None = None
-    vectors: VectorSample | None = None
+    vectors: VectorSample | None = field(default=None, repr=False)
 
     def fits(self, pool: Pool) -> bool:
         """Whether the pool is of the models that this was found for, at the same prices if the rule weighs cost."""
@@ -134,9 +134,7 @@ class Calibration:
 
     def covers(self, pool: Pool, policy: Policy) -> bool:
         """Whether these are the models and the rule that this was found for."""
-        return self.fits(pool) and policy == (
-            self.policy.bind(pool) if isinstance(self.policy, PoolPolicy) else self.policy
-        )
+        return self.fits(pool) and policy == bind_policy(self.policy, pool)
 
     def as_dict(self) -> dict[str, Any]:
         """All but the arrays, as plain JSON values."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointsman.errors import PolicyError
 from pointsman.pool import Pool
 
-__all__ = ["Always", "Policy", "PoolPolicy", "QualityFloor", "Threshold", "Utility"]
+__all__ = ["Always", "Policy", "PoolPolicy", "QualityFloor", "Threshold", "Utility", "bind_policy"]
 
 Floats = NDArray[np.float64]
 Choice = NDArray[np.intp]
@@ -54,6 +54,15 @@ class PoolPolicy(Policy, Protocol):
             PolicyError: it cannot work with the pool.
         """
         ...
+
+
+def bind_policy(policy: Policy, pool: Pool) -> Policy:
+    """The policy for this pool; itself, if it need not know the pool.
+
+    Raises:
+        PolicyError: it cannot work with the pool.
+    """
+    return policy.bind(pool) if isinstance(policy, PoolPolicy) else policy
 
 
 @dataclass(frozen=True)

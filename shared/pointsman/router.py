@@ -26,7 +26,7 @@ from pointsman.errors import (
     UnknownPriceError,
 )
 from pointsman.gates import DEFAULT_GATES, Gate
-from pointsman.policies import Always, Policy, PoolPolicy, Threshold, Utility
+from pointsman.policies import Always, Policy, Threshold, Utility, bind_policy
 from pointsman.pool import Pool
 from pointsman.query import Query
 from pointsman.scorers.base import Scorer
@@ -450,4 +450,4 @@ def _fit(policy: Policy, pool: Pool) -> Policy:
             "give input_price and output_price (USD per million tokens), 0 for a model of your own that costs nothing"
         )
         raise UnknownPriceError(msg)
-    return policy.bind(pool) if isinstance(policy, PoolPolicy) else policy
+    return bind_policy(policy, pool)

@@ -37,10 +37,11 @@ print(json.dumps([1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time()
 
 PUBLIC = {
     "pointsman": {
-        "DEFAULT_GATES", "Always", "Battles", "Candidate", "Cascade", "Decision", "Embedder", "MatrixFactorization",
-        "Needs", "Outcome", "Outcomes",
+        "DEFAULT_GATES", "Always", "Battles", "Calibration", "Candidate", "Cascade", "Decision", "Embedder",
+        "MatrixFactorization", "Needs", "Outcome", "Outcomes",
         "PointsmanError", "Policy", "Pool", "Price", "PromptLength", "QualityFloor", "Query", "RandomScorer", "Router",
-        "Scorer", "Threshold", "Usage", "Utility", "__version__", "count_tokens", "load_router", "train",
+        "Scorer", "Threshold", "Usage", "Utility", "__version__", "calibrate",
+        "count_tokens", "load_router", "train",
     },
     "langchain_router": {"RoutedChatModel", "RoutingRecorder", "routing_decision", "routing_outcome"},
     "llamaindex_router": {
