@@ -23,6 +23,7 @@ __all__ = [
     "guard",
     "non_decreasing_hull",
     "oracle",
+    "oracle_calls",
     "points_of",
     "utility_choices",
     "zero_router",
@@ -130,12 +131,18 @@ def oracle(scores: ArrayLike, costs: ArrayLike) -> tuple[float, float]:
             RouterBench's code.
         costs: as for `zero_router`.
     """
+    cost, quality = oracle_calls(scores, costs)
+    return float(cost.mean()), float(quality.mean())
+
+
+def oracle_calls(scores: ArrayLike, costs: ArrayLike) -> tuple[Floats, Floats]:
+    """Cost and quality of the oracle's call for each prompt, float64[n] each; arguments as for `oracle`."""
     quality, cost = _tables(scores, costs)
     usable = ~(np.isnan(quality) | np.isnan(cost))
     best = np.where(usable, quality, -np.inf).max(axis=1)
     cheapest = np.where(usable & (quality == best[:, None]), cost, np.inf).min(axis=1)
     answered = np.isfinite(best) & (best > 0)
-    return float(np.where(answered, cheapest, 0.0).mean()), float(np.where(answered, best, 0.0).mean())
+    return np.where(answered, cheapest, 0.0), np.where(answered, best, 0.0)
 
 
 def utility_choices(predicted: ArrayLike, prices: ArrayLike, willingness: ArrayLike = WILLINGNESS) -> NDArray[np.intp]:
