@@ -53,6 +53,8 @@ def outcomes_to_battles(outcomes: Outcomes, *, per_prompt: int | None = None, se
 def battles_to_outcomes(battles: Battles) -> Outcomes:
     """A model's score on a prompt is the share of its battles there that it won, a tie counting half (Borda).
 
+    Battles count by their weights within a prompt; what prompts as a whole weigh is lost, as outcomes have no weights.
+
     Prompts keep the order of their first battle, models are sorted, and a model without a battle on a prompt has NaN.
     A battle of a model with itself says nothing and is left out.
     """
@@ -65,9 +67,9 @@ def battles_to_outcomes(battles: Battles) -> Outcomes:
     )
     won, fought = np.zeros((2, len(texts), len(models)))
     for column, share in ((a, battles.labels), (b, 1.0 - battles.labels)):
-        np.add.at(won, (row[a != b], column[a != b]), share[a != b])
-        np.add.at(fought, (row[a != b], column[a != b]), 1.0)
-    scores = np.where(fought > 0, won / np.maximum(fought, 1.0), np.nan)
+        np.add.at(won, (row[a != b], column[a != b]), (share * battles.counts)[a != b])
+        np.add.at(fought, (row[a != b], column[a != b]), battles.counts[a != b])
+    scores = np.where(fought > 0, won / np.where(fought > 0, fought, 1.0), np.nan)
     ids = tuple(str(i) for i in range(len(texts)))
     return Outcomes(tuple(texts), tuple(models), scores, ids, ("",) * len(texts))
 
@@ -105,7 +107,11 @@ def keep_rows(data: Outcomes | Battles, keep: NDArray[np.bool_]) -> Outcomes | B
     if isinstance(data, Outcomes):
         return data.select(keep)
     return Battles(
-        _pick(data.prompts, keep), _pick(data.model_a, keep), _pick(data.model_b, keep), np.asarray(data.labels[keep])
+        _pick(data.prompts, keep),
+        _pick(data.model_a, keep),
+        _pick(data.model_b, keep),
+        np.asarray(data.labels[keep]),
+        None if data.weights is None else np.asarray(data.weights[keep]),
     )
 
 

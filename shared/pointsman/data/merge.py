@@ -62,7 +62,7 @@ def merge_outcomes(tables: Sequence[Outcomes]) -> Outcomes:
 
 
 def merge_battles(tables: Sequence[Battles]) -> Battles:
-    """All battles.
+    """All battles; where a table has weights, those of a table without are 1.
 
     Raises:
         DataError: there is no table.
@@ -75,6 +75,7 @@ def merge_battles(tables: Sequence[Battles]) -> Battles:
         tuple(name for table in tables for name in table.model_a),
         tuple(name for table in tables for name in table.model_b),
         np.concatenate([table.labels for table in tables]),
+        np.concatenate([table.counts for table in tables]) if any(t.weights is not None for t in tables) else None,
     )
 
 

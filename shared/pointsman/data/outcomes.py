@@ -112,22 +112,32 @@ class Battles:
         model_a: n model names.
         model_b: n model names.
         labels: float64 [n]: 1 where a was preferred, 0 where b was, 0.5 for a tie.
+        weights: float64 [n], 0 or more: how much each battle counts beside the others, only their ratios matter; None
+            for all alike.
     """
 
     prompts: tuple[str, ...]
     model_a: tuple[str, ...]
     model_b: tuple[str, ...]
     labels: Floats
+    weights: Floats | None = None
 
     def __len__(self) -> int:
         """Number of battles."""
         return len(self.prompts)
+
+    @property
+    def counts(self) -> Floats:
+        """The weights, float64 [n]; 1 for each battle where there are none."""
+        return np.ones(len(self)) if self.weights is None else self.weights
 
     @classmethod
     def read(
         cls, path: str | Path, *, prompt: str = "prompt", model_a: str = "model_a", model_b: str = "model_b"
     ) -> "Battles":
         """Read one battle a row: prompt, two models and ``winner`` (a, b, model_a, model_b, left, right or tie).
+
+        A column ``weight`` is optional: a number, 0 or more, in every row.
 
         Args:
             path: A parquet, csv or jsonl file.
@@ -136,7 +146,7 @@ class Battles:
             model_b: Name of the second model's column (LLMFAO: "right").
 
         Raises:
-            DataError: A column is missing, or a winner is none of these.
+            DataError: A column is missing, a winner is none of these, or a weight is no such number.
             MissingExtraError: The file is parquet and pyarrow is not installed.
         """
         file = Path(path).name
@@ -149,7 +159,17 @@ class Battles:
                 allowed = ", ".join([*_WINNERS, *sorted(_TIES)])
                 raise DataError(f"{file}: row {row}, column 'winner': {winner!r} is none of {allowed}")
             labels[row] = known
-        return cls(texts(columns, prompt, file), texts(columns, model_a, file), texts(columns, model_b, file), labels)
+        asked, first, second = (texts(columns, name, file) for name in (prompt, model_a, model_b))
+        return cls(asked, first, second, labels, _weights(columns, file) if "weight" in columns else None)
+
+
+def _weights(columns: Columns, file: str) -> Floats:
+    weights = numbers(columns, "weight", file)
+    wrong = np.flatnonzero(~(weights >= 0))
+    if wrong.size:
+        found = columns["weight"][wrong[0]]
+        raise DataError(f"{file}: row {wrong[0]}, column 'weight': {found!r} is no number of 0 or more; mend the row")
+    return weights
 
 
 def _unique(ids: Sequence[str], file: str) -> None:

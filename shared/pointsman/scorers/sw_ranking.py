@@ -48,6 +48,7 @@ class SWRanking(VectorScorer):
         sizes: models of the training data in each tier, int[T].
         battles: int[B, 3], one row to a battle: prompt, tier of a, tier of b.
         labels: float[B], 1 where a won, 0 where b won, 0.5 for a tie.
+        counts: float[B], how much each battle counts beside what its prompt's likeness gives it; None for all alike.
         gamma: how much faster the most similar prompt counts than one with cosine 0; RouteLLM has 10.
         compatible: count battles within a tier as RouteLLM does.
 
@@ -60,6 +61,7 @@ class SWRanking(VectorScorer):
     sizes: NDArray[np.integer]
     battles: NDArray[np.integer]
     labels: NDArray[np.floating]
+    counts: NDArray[np.floating] | None = None
     gamma: float = 10.0
     compatible: bool = False
     kind: ClassVar[str] = "sw_ranking"
@@ -69,6 +71,7 @@ class SWRanking(VectorScorer):
         fits = (
             self.tiers.shape == (len(self.models),)
             and self.battles.shape == (battles, 3)
+            and (self.counts is None or (self.counts.shape == (battles,) and bool((self.counts > 0).all())))
             and self.index.dim == self.embedder.dim
             and _inside(self.tiers, t)
             and _inside(self.battles, np.array([len(self.index), t, t]))
@@ -118,6 +121,8 @@ class SWRanking(VectorScorer):
             "battles": self.battles,
             "labels": self.labels,
         }
+        if self.counts is not None:
+            tensors["counts"] = self.counts
         return State(settings, tensors, self.embedder)
 
     @classmethod
@@ -132,6 +137,7 @@ class SWRanking(VectorScorer):
             sizes=tensors["sizes"],
             battles=tensors["battles"],
             labels=tensors["labels"],
+            counts=tensors.get("counts"),
             gamma=settings["gamma"],
             compatible=settings["compatible"],
         )
@@ -176,7 +182,8 @@ class SWRanking(VectorScorer):
         counted = np.ones(len(a), dtype=bool) if self.compatible else a != outsider
         prompt, a, b, label = prompt[counted], a[counted], b[counted], self.labels[counted].astype(np.float64)
         cells = np.concatenate([a * players + b, b * players + a])
-        return np.concatenate([prompt, prompt]), cells, np.concatenate([label, 1.0 - label])
+        weight = 1.0 if self.counts is None else self.counts[counted].astype(np.float64)
+        return np.concatenate([prompt, prompt]), cells, np.concatenate([label * weight, (1.0 - label) * weight])
 
     def _quality(self, theta: Floats) -> Floats:
         own = theta[:, self.tiers]

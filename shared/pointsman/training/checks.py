@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pointsman.data.convert import as_battles, as_outcomes, keep_rows
@@ -23,7 +25,7 @@ def check_outcomes(data: Outcomes | Battles) -> Outcomes:
         DataError: fewer than 20 prompts or 2 models, a model without any score, a score that is infinite or outside
             [0, 1], or nothing to learn: no score varies over the prompts, or all models score alike on every prompt.
     """
-    outcomes = as_outcomes(data)
+    outcomes = as_outcomes(_sound(data) if isinstance(data, Battles) else data)
     scores, models = outcomes.scores, outcomes.models
     _enough(len(outcomes), "prompts")
     if scores.shape != (len(outcomes), len(models)) or len(models) < 2:
@@ -40,14 +42,18 @@ def check_outcomes(data: Outcomes | Battles) -> Outcomes:
         msg = f"no prompt has a score of {names}; leave the model out, or add outcomes"
         raise DataError(msg)
     low, high = (np.where(np.isnan(scores), edge, scores) for edge in (np.inf, -np.inf))
-    if (low.min(axis=0) == high.max(axis=0)).all() or (low.min(axis=1) >= high.max(axis=1)).all():
+    compared = (~np.isnan(scores)).sum(axis=1) > 1  # none, where only the chosen model's answers were ever rated
+    alike = compared.any() and (low.min(axis=1) >= high.max(axis=1))[compared].all()
+    if (low.min(axis=0) == high.max(axis=0)).all() or alike:
         msg = f"all {len(outcomes)} prompts have one outcome, so they say nothing on which to route; add others"
         raise DataError(msg)
     return outcomes
 
 
 def check_battles(data: Outcomes | Battles, *, per_prompt: int | None = None, seed: int = 0) -> Battles:
-    """The data as battles that a router can learn from; those of a model with itself are left out.
+    """The data as battles that a router can learn from, weights scaled to a mean of 1.
+
+    Battles of a model with itself are left out, and those of weight 0.
 
     Args:
         data: outcomes are turned into battles.
@@ -55,20 +61,31 @@ def check_battles(data: Outcomes | Battles, *, per_prompt: int | None = None, se
         seed: of the draw of those.
 
     Raises:
-        DataError: fewer than 20 battles, columns of different lengths, or a label that is not in [0, 1].
+        DataError: fewer than 20 battles, columns of different lengths, a label outside [0, 1], or a weight below 0.
     """
-    battles = as_battles(data, per_prompt=per_prompt, seed=seed)
-    if not len(battles.prompts) == len(battles.model_a) == len(battles.model_b) == len(battles.labels):
-        msg = f"{len(battles.prompts)} prompts and {len(battles.labels)} labels; give one of each to a battle"
+    battles = _sound(as_battles(data, per_prompt=per_prompt, seed=seed))
+    named = np.array([a != b for a, b in zip(battles.model_a, battles.model_b, strict=True)], dtype=bool)
+    fair = keep_rows(battles, named & (battles.counts > 0))
+    _enough(len(fair), "battles between two models")
+    return fair if fair.weights is None else replace(fair, weights=fair.weights / fair.weights.mean())
+
+
+def _sound(battles: Battles) -> Battles:
+    """The battles, if their columns are of one length and hold what they must."""
+    columns = (battles.prompts, battles.model_a, battles.model_b, battles.labels, battles.counts)
+    if len({len(column) for column in columns}) > 1:
+        lengths = ", ".join(str(len(column)) for column in columns)
+        msg = f"{lengths} prompts, models a, models b, labels and weights; give one of each to a battle"
         raise DataError(msg)
     wrong = np.flatnonzero(~((battles.labels >= 0) & (battles.labels <= 1)))
     if len(wrong):
         msg = f"row {wrong[0]}: label {battles.labels[wrong[0]]:g} is not in [0, 1]; 1 is a win of a, 0.5 a tie"
         raise DataError(msg)
-    named = np.array([a != b for a, b in zip(battles.model_a, battles.model_b, strict=True)], dtype=bool)
-    fair = keep_rows(battles, named)
-    _enough(len(fair), "battles between two models")
-    return fair
+    wrong = np.flatnonzero(~(np.isfinite(battles.counts) & (battles.counts >= 0)))
+    if len(wrong):
+        msg = f"row {wrong[0]}: weight {battles.counts[wrong[0]]:g} is no number of 0 or more; mend or drop it"
+        raise DataError(msg)
+    return battles
 
 
 def _enough(rows: int, what: str) -> None:

@@ -86,16 +86,18 @@ class Duels:
         a: intp[n].
         b: intp[n].
         label: share of a, float32[n]: 1 for a win, 1/2 for a tie.
+        weight: how much each counts, of mean 1, float32[n].
     """
 
     prompt: Indices
     a: Indices
     b: Indices
     label: Single
+    weight: Single
 
     def rows(self, rows: Indices) -> Duels:
         """Some of them."""
-        return Duels(self.prompt[rows], self.a[rows], self.b[rows], self.label[rows])
+        return Duels(self.prompt[rows], self.a[rows], self.b[rows], self.label[rows], self.weight[rows])
 
     def __len__(self) -> int:
         """How many."""
@@ -186,11 +188,15 @@ def _unit(models: Single) -> tuple[Single, Single]:
 
 
 def _loss(now: Parameters, vectors: Single, duels: Duels) -> float:
-    """Mean cross-entropy, without noise."""
+    """Mean cross-entropy by weight, without noise."""
     unit, _ = _unit(now["models"])
     hidden = vectors[duels.prompt] @ now["projection"] + now["bias"]
     lead = (hidden * (unit[duels.a] - unit[duels.b])) @ now["head"]
-    return float(np.mean(np.logaddexp(0, lead) - duels.label * lead))
+    return _cross_entropy(lead, duels)
+
+
+def _cross_entropy(lead: Single, duels: Duels) -> float:
+    return float(np.mean(duels.weight * (np.logaddexp(0, lead) - duels.label * lead)))
 
 
 def _step(
@@ -203,7 +209,7 @@ def _step(
     gap = unit[duels.a] - unit[duels.b]
     hidden = x @ now["projection"] + now["bias"]
     lead = (hidden * gap) @ now["head"]
-    error = ((sigmoid(lead.astype(np.float64)) - duels.label) / len(duels)).astype(np.float32)
+    error = (duels.weight * (sigmoid(lead.astype(np.float64)) - duels.label) / len(duels)).astype(np.float32)
     back = error[:, None] * (now["head"] * gap)
     towards = error[:, None] * (now["head"] * hidden)
     pull = np.zeros_like(unit)
@@ -216,7 +222,7 @@ def _step(
         "head": error @ (hidden * gap),
     }
     adam.step(now, gradient)
-    return float(np.mean(np.logaddexp(0, lead) - duels.label * lead))
+    return _cross_entropy(lead, duels)
 
 
 class _Adam:

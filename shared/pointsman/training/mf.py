@@ -119,7 +119,7 @@ def _of_battles(
         np.array([table[name] for name in names], dtype=np.intp)
         for table, names in ((position, battles.prompts), (column, battles.model_a), (column, battles.model_b))
     )
-    every = Duels(prompt, a, b, battles.labels.astype(np.float32))
+    every = Duels(prompt, a, b, battles.labels.astype(np.float32), battles.counts.astype(np.float32))
     watched = held[prompt]
     train, test = every.rows(np.flatnonzero(~watched)), every.rows(np.flatnonzero(watched))
     _both(train, test)
@@ -139,7 +139,8 @@ def _of_outcomes(
         lots = np.where(np.isnan(scores), np.inf, generator.random(scores.shape))
         a, b = np.argsort(lots, axis=1)[:, :2].T
         each = np.arange(len(rows))
-        return Duels(prompt[rows], a, b, (0.5 + 0.5 * (scores[each, a] - scores[each, b])).astype(np.float32))
+        labels = (0.5 + 0.5 * (scores[each, a] - scores[each, b])).astype(np.float32)
+        return Duels(prompt[rows], a, b, labels, np.ones(len(rows), dtype=np.float32))
 
     watched = draw(np.repeat(test, VALIDATION_PAIRS), rng)
     _both(train, watched)

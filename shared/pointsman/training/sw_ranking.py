@@ -53,7 +53,7 @@ def fit_sw_ranking(
     models = tuple(dict.fromkeys(name for pair in zip(battles.model_a, battles.model_b, strict=True) for name in pair))
     column = {name: i for i, name in enumerate(models)}
     a, b = (np.array([column[name] for name in names], dtype=np.intp) for names in (battles.model_a, battles.model_b))
-    tier_of = _tiers(_wins(a, b, battles.labels, len(models)), tiers, compatible=compatible)
+    tier_of = _tiers(_wins(a, b, battles, len(models)), tiers, compatible=compatible)
     texts = list(dict.fromkeys(battles.prompts))
     row = {text: i for i, text in enumerate(texts)}
     rows = np.array([row[text] for text in battles.prompts], dtype=np.int32)
@@ -65,16 +65,17 @@ def fit_sw_ranking(
         sizes=np.bincount(tier_of).astype(np.int32),
         battles=np.column_stack([rows, tier_of[a], tier_of[b]]).astype(np.int32),
         labels=battles.labels.astype(np.float32),
+        counts=None if battles.weights is None else battles.weights.astype(np.float32),
         gamma=gamma,
         compatible=compatible,
     )
 
 
-def _wins(a: Indices, b: Indices, labels: Floats, players: int) -> Floats:
-    """Share of battles that i won against j, summed, float64[players, players]."""
+def _wins(a: Indices, b: Indices, battles: Battles, players: int) -> Floats:
+    """Share of battles that i won against j, summed by weight, float64[players, players]."""
     wins = np.zeros((players, players))
-    np.add.at(wins, (a, b), labels)
-    np.add.at(wins, (b, a), 1.0 - labels)
+    np.add.at(wins, (a, b), battles.labels * battles.counts)
+    np.add.at(wins, (b, a), (1.0 - battles.labels) * battles.counts)
     return wins
 
 

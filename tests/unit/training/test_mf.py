@@ -38,7 +38,8 @@ def test_the_gradient_is_that_of_the_loss():
     rng = np.random.default_rng(0)
     settings = Descent(dim=3, noise=0.0, weight_decay=0.0)
     vectors = rng.normal(size=(9, 4)).astype(np.float32)
-    duels = Duels(np.arange(9), rng.integers(0, 3, 9), rng.integers(0, 3, 9), rng.choice([0, 0.5, 1], 9).astype("f4"))
+    labels, weights = rng.choice([0, 0.5, 1], 9).astype("f4"), rng.uniform(0.2, 3, 9).astype("f4")
+    duels = Duels(np.arange(9), rng.integers(0, 3, 9), rng.integers(0, 3, 9), labels, weights)
     now = {name: 2 * array for name, array in _first(4, 3, 3, rng).items()}
     seen = {}
 
