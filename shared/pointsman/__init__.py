@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pointsman.calibration import calibrate
     from pointsman.cascade import Cascade
     from pointsman.data.outcomes import Battles, Outcomes
+    from pointsman.evaluation import Report, evaluate
     from pointsman.training import train
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "QualityFloor",
     "Query",
     "RandomScorer",
+    "Report",
     "Router",
     "Scorer",
     "Threshold",
@@ -56,6 +58,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "count_tokens",
+    "evaluate",
     "load_router",
     "train",
 ]
@@ -65,6 +68,8 @@ _LATER = {
     "Calibration": "pointsman.calibrated",
     "Cascade": "pointsman.cascade",
     "Outcomes": "pointsman.data.outcomes",
+    "Report": "pointsman.evaluation",
+    "evaluate": "pointsman.evaluation",
     "calibrate": "pointsman.calibration",
     "train": "pointsman.training",
 }

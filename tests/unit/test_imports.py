@@ -41,7 +41,7 @@ PUBLIC = {
         "MatrixFactorization", "Needs", "Outcome", "Outcomes",
         "PointsmanError", "Policy", "Pool", "Price", "PromptLength", "QualityFloor", "Query", "RandomScorer", "Router",
         "Scorer", "Threshold", "Usage", "Utility", "__version__", "calibrate",
-        "count_tokens", "load_router", "train",
+        "Report", "count_tokens", "evaluate", "load_router", "train",
     },
     "langchain_router": {"RoutedChatModel", "RoutingRecorder", "routing_decision", "routing_outcome"},
     "llamaindex_router": {
