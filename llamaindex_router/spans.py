@@ -15,6 +15,7 @@ from typing import Any
 from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.schema import QueryBundle
 from llama_index.core.tools.types import BaseTool
+from llama_index.core.types import BasePydanticProgram
 from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.span import active_span_id
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
@@ -52,7 +53,7 @@ class Span:
         question: what its component was asked, if it was asked something.
         run_question: what the user asked of the agent whose run it is.
         is_run: it is the run of a workflow, such as an agent.
-        is_llm: it is a method of a model.
+        is_means: it is a method of a model, or of a program around one; neither asks on its own account.
         is_tool: it is a tool at work.
         notes: the records of the routed calls inside it.
         tool_error: what a tool inside this run raised since its model was last asked.
@@ -63,7 +64,7 @@ class Span:
     question: str | None = None
     run_question: str | None = None
     is_run: bool = False
-    is_llm: bool = False
+    is_means: bool = False
     is_tool: bool = False
     notes: list[Note] = field(default_factory=list)
     tool_error: str | None = None
@@ -95,8 +96,8 @@ def enclosing() -> Iterator[Span]:
 
 
 def component() -> Span | None:
-    """The innermost span that is no model's: the component that makes the call."""
-    return next((span for span in enclosing() if not span.is_llm), None)
+    """The innermost span that asks on its own account: the component that makes the call."""
+    return next((span for span in enclosing() if not span.is_means), None)
 
 
 def asked_question() -> str | None:
@@ -179,8 +180,8 @@ class _Follower(BaseSpanHandler[Any]):
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
         span = Span(id_[:-37], OPEN.get(parent_id))  # a hyphen and a UUID
-        if isinstance(instance, BaseLLM):
-            span.is_llm = True
+        if isinstance(instance, BaseLLM | BasePydanticProgram):
+            span.is_means = True
         else:
             arguments = bound_args.arguments
             span.question = _question_in(arguments)

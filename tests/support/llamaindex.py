@@ -58,6 +58,7 @@ class ScriptedLLM(FunctionCallingLLM):
     system_role: MessageRole = MessageRole.SYSTEM
     heard: list[str] = Field(default_factory=list, exclude=True)
     entered: list[str] = Field(default_factory=list, exclude=True)
+    billed: list[tuple[int, int]] = Field(default_factory=list, exclude=True)
 
     @classmethod
     def class_name(cls) -> str:
@@ -82,6 +83,7 @@ class ScriptedLLM(FunctionCallingLLM):
         calls = [{"by": self.name, "tool": tool.metadata.name, "args": self.tool_args} for tool in tools]
         text = "" if calls else self.answer if isinstance(self.answer, str) else self.answer(prompt)
         usage = {"prompt_tokens": tokens(prompt), "completion_tokens": tokens(text) + len(calls)}
+        self.billed.append((usage["prompt_tokens"], usage["completion_tokens"]))
         return text, calls, {"usage": usage} if self.reports else {}
 
     def _chat(self, method: str, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> list[ChatResponse]:

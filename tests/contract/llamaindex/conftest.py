@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.register_assert_rewrite("tests.support.llamaindex_books")
+
 
 @pytest.fixture(autouse=True)
 def event_loop_of_core(request: pytest.FixtureRequest) -> Iterator[None]:
