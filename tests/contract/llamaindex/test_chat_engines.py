@@ -1,8 +1,13 @@
-"""Chat engines: the user's turn is scored, and an answer's bill has every call of its turn."""
+"""Chat engines: the user's turn is scored, condensing is housekeeping, and an answer's bill has every call of its turn."""
 
 import pytest
-from llama_index.core import PromptTemplate
-from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
+from llama_index.core import PromptTemplate, get_response_synthesizer
+from llama_index.core.chat_engine import (
+    CondensePlusContextChatEngine,
+    CondenseQuestionChatEngine,
+    ContextChatEngine,
+    SimpleChatEngine,
+)
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import Refine
@@ -11,50 +16,84 @@ from llamaindex_router import routing_totals
 from llamaindex_router.spans import OPEN
 from tests.contract.llamaindex.test_query_engines import CHUNK, Shelf
 from tests.support.llamaindex import scripted_pair
+from tests.support.llamaindex_books import kept
+
+FIRST, SECOND = "an easy start", "a hard turn"
+CONDENSED = "a hard turn, on its own"
 
 
 def chat_engine(kind, llm):
-    memory = ChatMemoryBuffer.from_defaults(token_limit=3000)
-    if kind is SimpleChatEngine:
-        return kind.from_defaults(llm=llm, memory=memory)
-    return kind.from_defaults(retriever=Shelf([CHUNK]), llm=llm, memory=memory)
+    settings = {"llm": llm, "memory": ChatMemoryBuffer.from_defaults(token_limit=3000)}
+    if kind is CondenseQuestionChatEngine:
+        synthesizer = get_response_synthesizer(llm=llm, streaming=True)
+        settings["query_engine"] = RetrieverQueryEngine(Shelf([CHUNK]), synthesizer)
+    elif kind is not SimpleChatEngine:
+        settings["retriever"] = Shelf([CHUNK])
+    return kind.from_defaults(**settings)
 
 
-@pytest.mark.parametrize("kind", [SimpleChatEngine, ContextChatEngine, CondensePlusContextChatEngine])
-def test_a_conversation(kind):
-    pair = scripted_pair()
+def answered(question, stage, source="template", who="weak"):
+    return [(question, source, stage, who)]
+
+
+ENGINES = {
+    # engine -> the calls of a first, easy turn and of a second, hard one
+    SimpleChatEngine: (
+        answered(FIRST, "chat", "span"),
+        answered(SECOND, "chat", "span", "strong"),
+    ),
+    ContextChatEngine: (
+        answered(FIRST, "question_answering"),
+        answered(SECOND, "question_answering", who="strong"),
+    ),
+    CondensePlusContextChatEngine: (
+        answered(FIRST, "question_answering"),
+        [*answered(SECOND, "condense", "span"), *answered(SECOND, "question_answering", who="strong")],
+    ),
+    CondenseQuestionChatEngine: (
+        answered(FIRST, "question_answering"),
+        [*answered(SECOND, "condense"), *answered(CONDENSED, "question_answering", who="strong")],
+    ),
+}
+WAYS = ["chat", "achat", "stream_chat", "astream_chat"]
+
+
+async def say(engine, way, message):
+    result = getattr(engine, way)(message)
+    response = await result if way.startswith("a") else result
+    if way == "stream_chat":
+        return response, "".join(response.response_gen)
+    if way == "astream_chat":
+        return response, "".join([token async for token in response.async_response_gen()])
+    return response, str(response)
+
+
+def talkative():
+    return scripted_pair(weak={"answer": lambda prompt: CONDENSED if "tandalone" in prompt else "the weak answer"})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_a_conversation(kind, way):
+    pair = talkative()
+    first, second = ENGINES[kind]
+    with kept(pair) as books:
+        engine = chat_engine(kind, pair.llm)
+        _, text = await say(engine, way, FIRST)
+        assert text == "the weak answer"
+        _, text = await say(engine, way, SECOND)
+        assert text == pair.strong.answer
+    books.check([*first, *second])
+
+
+@pytest.mark.parametrize("way", ["chat", "achat"])
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_the_bill_of_a_turn(kind, way):
+    pair = talkative()
     engine = chat_engine(kind, pair.llm)
-    assert str(engine.chat("an easy start")) == "the weak answer"
-    first = len(pair.scored)
-    assert str(engine.chat("a hard turn")) == "the strong answer is long"
-    assert pair.scored[0] == "an easy start"
-    *condensing, answered = pair.scored[first:]
-    assert answered == "a hard turn"
-    # condensing completes a prompt that is filled in already: there the whole of it is all there is to score
-    assert len(condensing) == (1 if kind is CondensePlusContextChatEngine else 0)
-    assert all("a hard turn" in prompt for prompt in condensing)
-
-
-@pytest.mark.parametrize("kind", [SimpleChatEngine, ContextChatEngine])
-async def test_an_async_conversation(kind):
-    pair = scripted_pair()
-    response = await chat_engine(kind, pair.llm).achat("a hard start")
-    assert str(response) == "the strong answer is long"
-    assert pair.scored == ["a hard start"]
-
-
-@pytest.mark.parametrize("kind", [SimpleChatEngine, ContextChatEngine])
-def test_a_streamed_answer(kind):
-    pair = scripted_pair()
-    response = chat_engine(kind, pair.llm).stream_chat("a hard start")
-    assert "".join(response.response_gen) == "the strong answer is long"
-    assert pair.scored == ["a hard start"]
-
-
-def test_the_bill_of_a_turn():
-    pair = scripted_pair()
-    response = chat_engine(ContextChatEngine, pair.llm).chat("an easy start")
-    assert routing_totals(response).by_candidate == {"weak": 1}
+    for turn, message in zip(ENGINES[kind], (FIRST, SECOND), strict=True):
+        response, _ = await say(engine, way, message)
+        assert routing_totals(response).calls == len(turn)
 
 
 def test_no_span_stays_open():
