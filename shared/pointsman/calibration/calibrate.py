@@ -22,6 +22,7 @@ from pointsman.policies import Policy, Threshold, Utility
 from pointsman.query import Query
 from pointsman.router import REPLY_TOKENS, Router
 from pointsman.scorers.base import ReferenceScorer
+from pointsman.scorers.sharing import embedder_of
 
 __all__ = ["calibrate"]
 
@@ -131,7 +132,7 @@ def _calibration(scored: Scored, policy: Policy, asked: str, reason: str = "") -
         strong_share=share,
         usd_per_1000=None if np.isnan(cost.value) else cost,
         rows_to_halve=None if share is None else rows_to_halve(share.value, rows),
-        vectors=picture(getattr(scored.router.scorer, "embedder", None), [query.text for query in scored.queries]),
+        vectors=picture(embedder_of(scored.router.scorer), [query.text for query in scored.queries]),
     )
 
 

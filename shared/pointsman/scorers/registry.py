@@ -13,6 +13,7 @@ KINDS = {
     "adapted": "adapted:Adapted",
     "bert": "bert:BertScorer",
     "bert_onnx": "onnx:OnnxScorer",
+    "calibrated": "calibrated:Calibrated",
     "causal_llm": "causal_llm:CausalLLMScorer",
     "ensemble": "ensemble:Ensemble",
     "knn": "knn:KNN",

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.embedders.base import Embedder
 from pointsman.scorers.base import JointScorer, Scorer, SharedVectorScorer
 
-__all__ = ["score_once"]
+__all__ = ["embedder_of", "score_once"]
 
 Floats = NDArray[np.float64]
 
@@ -26,3 +27,14 @@ def score_once(
     if isinstance(member, JointScorer):
         return member.score(texts, strong, weak)
     return member.quality(texts), member.win_rate(texts, strong, weak)
+
+
+def embedder_of(scorer: Scorer) -> Embedder | None:
+    """The embedder whose vectors a scorer reads, itself or through the scorer that it is made of; None for none."""
+    base: Scorer | None = scorer
+    while base is not None:
+        found: Embedder | None = getattr(base, "embedder", None)
+        if found is not None:
+            return found
+        base = getattr(base, "base", None)
+    return None

@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.calibration.intervals import binomial_cdf, clopper_pearson, rows_to_halve
@@ -16,6 +16,7 @@ def summed(k, n, p):
     return float(sum(comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(-1, 60), st.sampled_from(["1/50", "1/10", "1/3", "1/2", "9/10"]))
 def test_the_tail_is_the_sum_of_its_terms(n, k, p):
     assert binomial_cdf(k, n, float(Fraction(p))) == pytest.approx(summed(min(k, n), n, p), abs=1e-12)
