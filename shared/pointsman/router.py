@@ -379,6 +379,7 @@ class Router:
             gated=gated,
             matched=self._bound.matched,
             source=query.source,
+            stage=query.stage,
             estimated_cost_usd={
                 name: None if np.isnan(usd) else float(usd) for name, usd in zip(self.pool.names, cost, strict=True)
             },
