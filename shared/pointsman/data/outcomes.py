@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.data.tables import Columns, numbers, read_columns, require, texts
+from pointsman.data.tables import Columns, numbers, read_columns, require, texts, write_columns
 from pointsman.errors import DataError
 
 Floats = NDArray[np.float64]
 
 _WINNERS: Final[Mapping[str, float]] = {"a": 1.0, "model_a": 1.0, "left": 1.0, "b": 0.0, "model_b": 0.0, "right": 0.0}
+_NAMES: Final[Mapping[float, str]] = {1.0: "a", 0.0: "b", 0.5: "tie"}
 _TIES: Final = frozenset({"tie", "tie (bothbad)", "tie (both bad)"})
 
 
@@ -57,8 +58,15 @@ class Outcomes:
             DataError: A column is missing, a value is no number or lies outside [0, 1], an identifier comes twice.
             MissingExtraError: The file is parquet and pyarrow is not installed.
         """
-        file = Path(path).name
-        columns = read_columns(path)
+        return cls.from_columns(read_columns(path), Path(path).name, task_column=task_column)
+
+    @classmethod
+    def from_columns(cls, columns: Columns, file: str, *, task_column: str | None = None) -> "Outcomes":
+        """Columns in the wide layout as `read` takes them from a file; `file` names them in errors.
+
+        Raises:
+            DataError: As for `read`.
+        """
         require(columns, ["prompt", *([task_column] if task_column else [])], file)
         models = tuple(name[6:] for name in columns if name.startswith("score|"))
         if not models:
@@ -77,6 +85,20 @@ class Outcomes:
             input_tokens=_optional(columns, "in_tok", models, keep, file),
             output_tokens=_optional(columns, "out_tok", models, keep, file),
         )
+
+    def write(self, path: str | Path) -> None:
+        """Write the layout that `read` reads, prompts and all.
+
+        Raises:
+            DataError: The ending is none of .parquet, .csv and .jsonl, or the folder does not exist.
+            MissingExtraError: The file is to be parquet and pyarrow is not installed.
+        """
+        columns: dict[str, Sequence[Any]] = {"prompt_id": self.prompt_ids, "prompt": self.prompts, "task": self.tasks}
+        tables = {"score": self.scores, "cost": self.costs, "in_tok": self.input_tokens, "out_tok": self.output_tokens}
+        for kind, table in tables.items():
+            if table is not None:
+                columns |= {f"{kind}|{model}": list(table[:, column]) for column, model in enumerate(self.models)}
+        write_columns(columns, path)
 
     def select(self, rows: Sequence[int] | NDArray[np.intp] | NDArray[np.bool_]) -> "Outcomes":
         """The same table with these rows only, by index or by mask."""
@@ -161,6 +183,24 @@ class Battles:
             labels[row] = known
         asked, first, second = (texts(columns, name, file) for name in (prompt, model_a, model_b))
         return cls(asked, first, second, labels, _weights(columns, file) if "weight" in columns else None)
+
+    def write(self, path: str | Path) -> None:
+        """Write the layout that `read` reads; weights only where there are some.
+
+        Raises:
+            DataError: A label is none of 0, 1/2 and 1, which have a name; or as for `Outcomes.write`.
+            MissingExtraError: As for `Outcomes.write`.
+        """
+        unnamed = [row for row, label in enumerate(self.labels.tolist()) if label not in _NAMES]
+        if unnamed:
+            raise DataError(f"row {unnamed[0]}: label {self.labels[unnamed[0]]:g} has no name; round it to 0, 0.5 or 1")
+        columns: dict[str, Sequence[Any]] = {
+            "prompt": self.prompts,
+            "model_a": self.model_a,
+            "model_b": self.model_b,
+            "winner": [_NAMES[label] for label in self.labels.tolist()],
+        }
+        write_columns(columns if self.weights is None else columns | {"weight": list(self.weights)}, path)
 
 
 def _weights(columns: Columns, file: str) -> Floats:
