@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +12,7 @@ from numpy.typing import NDArray
 from pointsman.data.outcomes import Outcomes
 from pointsman.errors import DataError
 
-__all__ = ["RatedCall", "outcomes_of", "write_outcomes"]
+__all__ = ["RatedCall", "outcomes_of"]
 
 Floats = NDArray[np.float64]
 
@@ -76,28 +71,6 @@ def outcomes_of(calls: Iterable[RatedCall], *, models: Sequence[str] = ()) -> Ou
     )
 
 
-def write_outcomes(outcomes: Outcomes, path: str | Path) -> None:
-    """Write the wide layout that `Outcomes.read` reads, as .csv or .jsonl; the file holds the prompts' text.
-
-    Raises:
-        DataError: the file is to be of another kind.
-    """
-    file = Path(path)
-    rows = [_cells(outcomes, row) for row in range(len(outcomes))]
-    if file.suffix == ".jsonl":
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    elif file.suffix == ".csv":
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-        text = buffer.getvalue()
-    else:
-        msg = f"{file.name}: outcomes are written as .csv or .jsonl; rename the file"
-        raise DataError(msg)
-    file.write_text(text, encoding="utf-8", newline="")
-
-
 def _table(
     rows: Mapping[str, Mapping[str, Sequence[RatedCall]]],
     columns: Sequence[str],
@@ -111,18 +84,3 @@ def _table(
             if known:
                 table[row, columns.index(model)] = float(np.mean(known))
     return table
-
-
-def _cells(outcomes: Outcomes, row: int) -> dict[str, Any]:
-    cells: dict[str, Any] = {
-        "prompt_id": outcomes.prompt_ids[row],
-        "prompt": outcomes.prompts[row],
-        "task": outcomes.tasks[row],
-    }
-    tables = {"score": outcomes.scores, "cost": outcomes.costs,
-              "in_tok": outcomes.input_tokens, "out_tok": outcomes.output_tokens}  # fmt: skip
-    for kind, table in tables.items():
-        if table is not None:
-            values = zip(outcomes.models, table[row], strict=True)
-            cells |= {f"{kind}|{model}": None if np.isnan(value) else float(value) for model, value in values}
-    return cells

@@ -1,8 +1,10 @@
-"""Reading a table from parquet, csv or jsonl into plain columns, and turning columns into checked numbers."""
+"""Tables in parquet, csv or jsonl as plain columns, read and written, and columns as checked numbers."""
 
 import csv
 import json
-from collections.abc import Sequence
+import math
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,28 @@ def numbers(columns: Columns, name: str, file: str) -> NDArray[np.float64]:
     return out
 
 
+def write_columns(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
+    """Write what `read_columns` reads, by the file's ending; None and NaN become missing values. Whole or not at all.
+
+    Raises:
+        DataError: The file is of another kind, or its folder does not exist.
+        MissingExtraError: The file is to be parquet and pyarrow is not installed.
+    """
+    file = Path(path)
+    writers = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}
+    writer = writers.get(file.suffix.lower())
+    if writer is None:
+        raise DataError(f"{file.name}: cannot write a {file.suffix or 'nameless'} file; give .parquet, .csv or .jsonl")
+    if not file.parent.is_dir():
+        raise DataError(f"{file.parent} is no folder to write {file.name} to; make it first")
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        writer({name: [_plain(value) for value in values] for name, values in columns.items()}, draft)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 _BOOLEANS = {"True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0}
 
 
@@ -103,3 +127,33 @@ def _read_jsonl(file: Path) -> Columns:
         rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """A value that every layout can hold."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _write_parquet(columns: Columns, file: Path) -> None:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "data") from error
+    parquet.write_table(pa.table(columns), file)
+
+
+def _write_csv(columns: Columns, file: Path) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows(
+            ["" if value is None else value for value in row] for row in zip(*columns.values(), strict=True)
+        )
+
+
+def _write_jsonl(columns: Columns, file: Path) -> None:
+    rows = zip(*columns.values(), strict=True)
+    lines = [json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n" for row in rows]
+    file.write_text("".join(lines), encoding="utf-8")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pointsman import Outcomes
-from pointsman.data.feedback import RatedCall, outcomes_of, write_outcomes
+from pointsman.data.feedback import RatedCall, outcomes_of
 from pointsman.errors import DataError
 
 
@@ -32,7 +32,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, suffix: str) -> None:
     calls = [RatedCall(f'a "quoted", line\n{i}', "big" if i % 2 else "small", i / 10, cost_usd=i / 1000)
              for i in range(10)]  # fmt: skip
     outcomes = outcomes_of(calls)
-    write_outcomes(outcomes, tmp_path / f"rated{suffix}")
+    outcomes.write(tmp_path / f"rated{suffix}")
     read = Outcomes.read(tmp_path / f"rated{suffix}")
     assert (read.prompts, read.models, read.prompt_ids) == (outcomes.prompts, outcomes.models, outcomes.prompt_ids)
     np.testing.assert_array_equal(read.scores, outcomes.scores)
@@ -46,5 +46,5 @@ def test_what_is_no_rating_is_refused_with_the_mend(tmp_path: Path) -> None:
         outcomes_of([RatedCall("  ", "m", 1.0)])
     with pytest.raises(DataError, match="collect feedback first"):
         outcomes_of([])
-    with pytest.raises(DataError, match=r"written as \.csv or \.jsonl"):
-        write_outcomes(outcomes_of([RatedCall("p", "m", 1.0)]), tmp_path / "rated.xlsx")
+    with pytest.raises(DataError, match=r"give \.parquet, \.csv or \.jsonl"):
+        outcomes_of([RatedCall("p", "m", 1.0)]).write(tmp_path / "rated.xlsx")

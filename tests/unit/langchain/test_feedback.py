@@ -15,7 +15,6 @@ from langsmith import Client
 from langchain_router import RoutingRecorder
 from langchain_router.feedback import RoutedRun, ask_all, langsmith_scores, rated_outcomes, routed_runs
 from pointsman import Outcomes
-from pointsman.data.feedback import write_outcomes
 from pointsman.errors import DataError
 from tests.support.langchain import HARD, FakeChat, routed
 from tests.support.langsmith_server import LangSmithServer, langsmith_server
@@ -145,7 +144,7 @@ def test_asking_every_model_leaves_no_gaps(tmp_path: Path) -> None:
     assert (outcomes.models, len(seen)) == (("big", "small"), 4)
     assert outcomes.costs is not None
     assert (outcomes.costs[:, 0] > outcomes.costs[:, 1]).all()
-    write_outcomes(outcomes, tmp_path / "probe.csv")
+    outcomes.write(tmp_path / "probe.csv")
     assert Outcomes.read(tmp_path / "probe.csv").models == outcomes.models
 
 
