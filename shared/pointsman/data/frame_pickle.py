@@ -263,9 +263,12 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> type:
         found = _KNOWN.get((module, name))
         if found is None:
+            mend = "do not load it in another way, and get the file from its publisher"
+            if module.startswith(("pandas.", "pyarrow.")):
+                mend = "save the frame with plain columns, frame.astype(object).to_pickle(path), or as parquet"
             msg = (
-                f"{self._file} asks for {module}.{name}, which a frame of plain columns does not need; nothing of it "
-                "was run: do not load it in another way, and get the file from its publisher"
+                f"{self._file} asks for {module}.{name}, which a frame of plain columns does not need; "
+                f"nothing of it was run: {mend}"
             )
             raise DataError(msg)
         return found

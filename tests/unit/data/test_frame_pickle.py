@@ -161,10 +161,10 @@ def test_frames_of_the_pandas_that_is_installed(tmp_path):
     pandas = pytest.importorskip("pandas")
     path = tmp_path / "frame.pkl"
     frame = pandas.DataFrame({"prompt": ["a", "b"], "gpt": [1.0, None], "k": [["x", "y"], ["z"]]}, index=["i", "j"])
-    frame.to_pickle(path)
+    frame.astype(object).to_pickle(path)
     columns = read_frame_pickle(path)
     assert columns["prompt"] == ["a", "b"]
     assert columns["k"] == [["x", "y"], ["z"]]
     frame.assign(when=pandas.to_datetime(["2024-01-01", "2024-01-02"])).to_pickle(path)
-    with pytest.raises(DataError, match=r"[Dd]atetime|M8"):
+    with pytest.raises(DataError, match=r"astype\(object\)"):
         read_frame_pickle(path)
