@@ -265,7 +265,7 @@ class _Reader(pickle.Unpickler):
         if found is None:
             mend = "do not load it in another way, and get the file from its publisher"
             if module.startswith(("pandas.", "pyarrow.")):
-                mend = "save the frame with plain columns, frame.astype(object).to_pickle(path), or as parquet"
+                mend = "save the frame as parquet"
             msg = (
                 f"{self._file} asks for {module}.{name}, which a frame of plain columns does not need; "
                 f"nothing of it was run: {mend}"
