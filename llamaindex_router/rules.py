@@ -109,6 +109,7 @@ class Rules:
         if unknown:
             msg = f"unknown stage {', '.join(unknown)}; the stages are {', '.join(STAGES)}"
             raise ConfigurationError(msg)
+        self._scoring = router
         self._pool = router.pool
         self._rules: dict[str, Rule] = {**_DEFAULTS, **self.given}
         self._routers = {stage: self._router(stage, rule, router) for stage, rule in self._rules.items()}
@@ -142,17 +143,19 @@ class Rules:
         return "\n".join(f"  {stage:<{width}}  {self._meaning(stage)}" for stage in STAGES)
 
     def _meaning(self, stage: Stage) -> str:
-        rule, policy = self._rules[stage], self._routers[stage].policy
-        if isinstance(policy, Assigned):
-            return policy.name
-        return _MEANINGS[rule] if isinstance(rule, str) and rule in _MEANINGS else str(policy)
+        rule, router = self._rules[stage], self._routers[stage]
+        if isinstance(router.policy, Assigned):
+            return router.policy.name
+        if router is not self._scoring:
+            return str(router.policy)
+        return _MEANINGS[rule] if isinstance(rule, str) and rule in _MEANINGS else _MEANINGS[_SCORE]
 
     def _router(self, stage: str, rule: Rule, router: Router) -> Router:
-        if not isinstance(rule, str):
+        if isinstance(rule, Policy) and not isinstance(rule, type):
             return router.with_policy(rule)
         if rule in (_SCORE, _KEEP, _RUN):
             return router
-        name = self._candidate("strong" if rule == _ESCALATE else rule)
+        name = self._candidate("strong" if rule == _ESCALATE else rule) if isinstance(rule, str) else None
         if name is not None:
             return router.with_policy(Assigned(stage, name))
         if rule not in ("strong", "weak", _ESCALATE):

@@ -3,9 +3,9 @@
 import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ThinkingBlock, ToolCallBlock
-from llama_index_instrumentation.dispatcher import instrument_tags
 from llama_index.core.llms import ChatMessage, TextBlock
 from llama_index.core.tools import FunctionTool
+from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router import routing_decision
 from tests.support.llamaindex import scripted_pair

@@ -1,4 +1,4 @@
-"""Chat engines: the user's turn is scored, condensing is housekeeping, and an answer's bill has every call of its turn."""
+"""Chat engines: what the user says is scored, condensing is housekeeping, and a turn's bill has all of its calls."""
 
 import pytest
 from llama_index.core import PromptTemplate, get_response_synthesizer

@@ -1,0 +1,199 @@
+"""A model that fails before the first word of its answer is replaced; after that its error is the caller's."""
+
+import asyncio
+import copy
+import pickle
+
+import pytest
+from llama_index.core.llms import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+
+from llamaindex_router import (
+    RouterLLM,
+    RoutingDecisionEvent,
+    RoutingOutcomeEvent,
+    RoutingRecorder,
+    routing_decision,
+    routing_outcome,
+)
+from pointsman.failover import Failover
+from tests.contract.llamaindex.test_methods import CALLS, pair_for, plain, run
+from tests.support.llamaindex import ScriptedLLM, listening, scripted_pair
+from tests.support.llamaindex_books import kept
+
+PROMPT = PromptTemplate("Context. {query_str}")
+DOWN = ConnectionError("down")
+
+
+def failing(method, error=DOWN, **settings):
+    pair = pair_for(method)
+    args = pair.weak.tool_args
+    return scripted_pair(strong={"tool_args": args}, weak={"tool_args": args, "error": error}, **settings)
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_every_method_asks_the_next_model(method):
+    pair = failing(method)
+    with RoutingRecorder() as recorder, listening() as heard:
+        result = run(pair.llm, method, "an easy one")
+
+    assert plain(result) == plain(run(pair_for(method).strong, method, "an easy one")), "its answer, and all of it"
+    assert pair.scored == ["an easy one"], "the same scores serve again"
+    (decision,), (outcome,) = recorder.decisions, recorder.outcomes
+    assert (decision.candidate, decision.model, decision.fallback_from) == ("strong", "big", "weak")
+    assert decision.reason == "weak failed: connection (ConnectionError)"
+    assert (outcome.attempts, outcome.error, outcome.estimated) == (2, None, False)
+    assert [event.candidate for event in heard.of(RoutingDecisionEvent)] == ["weak", "strong"]
+    assert {event.id for event in heard.of(RoutingDecisionEvent)} == {decision.id}, "one call, one id"
+    assert [event.attempts for event in heard.of(RoutingOutcomeEvent)] == [2]
+    assert recorder.totals.tokens == {"big": pair.strong.billed[0]}
+
+
+def test_an_answer_tells_of_both():
+    pair = failing("chat")
+    response = pair.llm.chat([ChatMessage(content="an easy one")])
+    assert routing_decision(response).fallback_from == "weak"
+    assert routing_outcome(response).decision_id == routing_decision(response).id
+
+
+class Cut(ScriptedLLM):
+    """Breaks off after some pieces."""
+
+    pieces: int = 1
+
+    def stream_chat(self, messages, **kwargs):
+        def broken():
+            yield from list(super(Cut, self).stream_chat(messages, **kwargs))[: self.pieces]
+            raise DOWN
+
+        return broken()
+
+    async def astream_chat(self, messages, **kwargs):
+        chunks = [chunk async for chunk in await super().astream_chat(messages, **kwargs)][: self.pieces]
+
+        async def broken():
+            for chunk in chunks:
+                yield chunk
+            raise DOWN
+
+        return broken()
+
+
+def cut_after(pieces):
+    pair = scripted_pair()
+    return RouterLLM(strong=pair.strong, weak=Cut(name="small", pieces=pieces), router=pair.llm.router)
+
+
+async def read(llm, asynchronous):
+    text = ""
+    messages = [ChatMessage(content="an easy one")]
+    try:
+        if asynchronous:
+            async for chunk in await llm.astream_chat(messages):
+                text += chunk.delta
+        else:
+            for chunk in llm.stream_chat(messages):
+                text += chunk.delta
+    except ConnectionError:
+        text += "<error>"
+    return text
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(("pieces", "text"), [(0, "the strong answer is long"), (1, "an<error>")])
+async def test_a_stream_is_taken_over_before_its_first_piece_and_never_after(pieces, text, asynchronous):
+    with RoutingRecorder() as recorder:
+        assert await read(cut_after(pieces), asynchronous) == text
+    (outcome,) = recorder.outcomes
+    assert (outcome.attempts, outcome.error) == ((1, "ConnectionError") if pieces else (2, None))
+
+
+def test_what_is_the_callers_mistake_goes_through():
+    pair = failing("complete", TypeError("a mistake in the caller's code"))
+    with RoutingRecorder() as recorder, pytest.raises(TypeError, match="a mistake"):
+        pair.llm.complete("easy")
+    assert not pair.strong.heard
+    assert recorder.outcomes[0].error == "TypeError"
+
+
+def test_the_last_error_is_raised_where_everybody_fails():
+    pair = scripted_pair(strong={"error": TimeoutError("slow")}, weak={"error": DOWN})
+    with RoutingRecorder() as recorder, pytest.raises(TimeoutError, match="slow"):
+        pair.llm.complete("easy")
+    assert (recorder.outcomes[0].attempts, recorder.outcomes[0].error) == (2, "TimeoutError")
+
+
+def test_it_can_be_switched_off_and_limited():
+    for settings in ({"failover": None}, {"failover": Failover(attempts=1)}, {"failover": Failover(on=frozenset())}):
+        pair = failing("complete", **settings)
+        with pytest.raises(ConnectionError):
+            pair.llm.complete("easy")
+        assert not pair.strong.heard
+
+
+def test_a_model_that_failed_is_left_alone_for_a_while_and_then_tried_again():
+    pair = failing("complete", failover=Failover(cool_down_s=0.05))
+    assert routing_decision(pair.llm.complete("easy")).candidate == "strong"
+    second = routing_decision(pair.llm.complete("easy"))
+    assert (second.candidate, second.fallback_from) == ("strong", None)
+    assert "left alone" in second.gated["weak"]
+    assert len(pair.weak.heard) == 1, "it was not asked"
+    pair.weak.error = None
+    pair.llm._chooser._breaker._clock = lambda: float("inf")  # the cool-down is over
+    assert routing_decision(pair.llm.complete("easy")).candidate == "weak"
+    assert routing_decision(pair.llm.complete("easy")).gated == {}
+
+
+def test_copies_have_breakers_of_their_own():
+    pair = failing("complete")
+    pair.llm.complete("easy")
+    pair.weak.error = None
+    for other in (copy.deepcopy(pair.llm), pickle.loads(pickle.dumps(pair.llm))):  # noqa: S301  # our own bytes
+        assert routing_decision(other.complete("easy")).candidate == "weak"
+    assert routing_decision(pair.llm.complete("easy")).candidate == "strong", "still left alone here"
+
+
+async def test_calls_at_once_fail_over_on_their_own():
+    pair = failing("acomplete")
+    responses = await asyncio.gather(*(pair.llm.acomplete("easy") for _ in range(10)))
+    assert {routing_decision(response).candidate for response in responses} == {"strong"}
+
+
+@pytest.mark.parametrize("method", ["complete", "acomplete", "chat", "predict", "apredict"])
+def test_an_answer_with_nothing_in_it_is_left_for_the_next_models(method):
+    pair = scripted_pair(weak={"answer": ""})
+    with RoutingRecorder() as recorder:
+        run(pair.llm, method, "an easy one")
+    assert recorder.decisions[0].fallback_from == "weak"
+    assert recorder.decisions[0].reason == "weak failed: empty (EmptyAnswerError)"
+
+
+def test_an_empty_answer_is_an_answer_where_nobody_has_a_better_one():
+    pair = scripted_pair(strong={"answer": ""}, weak={"answer": ""})
+    assert pair.llm.complete("an easy one").text == ""
+    alone = scripted_pair(weak={"answer": ""}, failover=None)
+    assert alone.llm.complete("an easy one").text == ""
+    assert routing_decision(alone.llm.complete("an easy one")).candidate == "weak"
+
+
+def test_housekeeping_fails_over_too():
+    """A stage's model is a preference: selectors ask the weak model, and the strong one where that is down."""
+    pair = failing("complete")
+    prompt = PromptTemplate("{query_str}", prompt_type="single_select")
+    with kept(pair) as books:
+        assert pair.llm.predict(prompt, query_str="easy") == pair.strong.answer
+    assert books.calls == [("easy", "template", "selector", "strong")]
+    assert books.recorder.decisions[0].fallback_from == "weak"
+
+
+def test_tools_are_offered_to_the_next_model_only_if_it_calls_them():
+    pair = scripted_pair(strong={"calls_tools": False}, weak={"error": DOWN})
+
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    with pytest.raises(ConnectionError):
+        pair.llm.chat_with_tools([FunctionTool.from_defaults(add)], user_msg="easy")
+    assert not pair.strong.heard
