@@ -9,13 +9,14 @@ INPUTS := pyproject.toml constraints.txt
 LEAN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 FULL := $(VENV)/.installed-train
+OTHER := $(VENV)-integrations
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train check bench clean FORCE
+.PHONY: help demo test test-train test-integrations check bench clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(LEAN) ## route twenty prompts, no key and no network; STRONG=openai:gpt-4o WEAK=ollama:llama3.1 for real models
 	@echo "== demo: twenty prompts through LangChain and LlamaIndex"
@@ -28,6 +29,10 @@ test: $(DEV) ## run the tests, sockets blocked; ARGS="-k name" narrows them
 test-train: $(FULL) ## the same with torch, transformers and ONNX installed, so that no test of training is skipped
 	@echo "== test-train: pytest"
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-integrations: $(OTHER)/.installed ## tests of LlamaIndex with its own exporter, Chroma and the instrumentation before 0.6
+	@echo "== test-integrations: pytest"
+	@$(OTHER)/bin/python -m pytest tests/contract/llamaindex tests/unit/llamaindex $(ARGS)
 
 check: $(DEV) ## lint, formatting, types and import directions
 	@echo "== check: ruff check"
@@ -45,7 +50,7 @@ bench: $(LEAN) ## time decisions, loading, importing and both wrappers; fails ov
 
 clean: ## remove .venv, caches and built files
 	@echo "== clean: $(VENV), caches, dist"
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist
+	@rm -rf $(VENV) $(OTHER) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp holds the folder that it was made in: a venv that was moved or copied keeps paths to the old place.
@@ -78,5 +83,15 @@ $(FULL): $(DEV)
 	@echo "== install: what trains and exports routers (large: torch and more)"
 	@$(PIP) --editable ".[langchain,llamaindex,data,onnx,torch,train]"
 	@printf '%s\n' "$(CURDIR)" > "$@"
+
+# A second venv: this group holds back a package that the first has newer.
+$(OTHER)/.installed: $(DEV)
+	@rm -f "$@"
+	@echo "== install: LlamaIndex's exporter and Chroma, in $(OTHER) (two minutes)"
+	@$(PYTHON) -m venv --clear "$(OTHER)"
+	@grep -v '^llama-index-instrumentation==' constraints.txt > "$(OTHER)/constraints.txt"
+	@$(BIN)/python -m pip --python "$(OTHER)/bin/python" --disable-pip-version-check --no-input --quiet install \
+	  --constraint "$(OTHER)/constraints.txt" --editable ".[langchain,llamaindex]" --group dev --group integrations
+	@touch "$@"
 
 FORCE:

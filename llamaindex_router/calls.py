@@ -13,6 +13,7 @@ from llama_index_instrumentation.span import active_span_id
 from llamaindex_router.choice import Choice, Chooser
 from llamaindex_router.events import announce_decision, announce_outcome
 from llamaindex_router.journal import note
+from llamaindex_router.opentelemetry import CallSpan
 from llamaindex_router.question import Asked
 from llamaindex_router.streams import ain_scope, in_scope
 from llamaindex_router.thinking import signed
@@ -63,6 +64,7 @@ class RoutedCall:
         self._call = Call(choice.decision, pool)
         self._record: dict[str, object] = {}
         self._parent_span = active_span_id.get()
+        self._span = CallSpan()
         self._tokens: list[str] = []
         self._last: object = None
         self._usage: Usage | None = None
@@ -151,6 +153,7 @@ class RoutedCall:
         self._record.update(record)  # the same dict: whoever noted the call sees who answered in the end
         self._choice.attempts.start(decision)
         announce_decision(record, self._asked.query.text, self._parent_span)
+        self._span.show_decision(decision)
 
     @contextmanager
     def _trying(self) -> Iterator[None]:
@@ -220,6 +223,7 @@ class RoutedCall:
             self._chooser.answered(self._choice, self._call.decision)
         self._record.update(routing_record(None, outcome))
         announce_outcome(outcome.as_dict(), self._parent_span)
+        self._span.show_outcome(self._call.decision, outcome)
 
     @property
     def _answer(self) -> str:

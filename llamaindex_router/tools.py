@@ -15,6 +15,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import LLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
+from llama_index_instrumentation import get_dispatcher
 
 from llamaindex_router.delegation import without_defaults
 from llamaindex_router.question import Asked, from_messages, with_user_message
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["RoutedToolMethods", "selection_of"]
 
 _TOOLS = Needs(tools=True)
+_dispatcher = get_dispatcher(__name__)
+"""LlamaIndex makes spans of all methods of a model but those that chat with tools."""
 
 
 class RoutedToolMethods(RoutedMethods):
     """The methods that take tools."""
 
+    @_dispatcher.span
     def chat_with_tools(
         self,
         tools: Sequence[BaseTool],
@@ -61,6 +65,7 @@ class RoutedToolMethods(RoutedMethods):
             ),
         )
 
+    @_dispatcher.span
     async def achat_with_tools(
         self,
         tools: Sequence[BaseTool],
@@ -85,6 +90,7 @@ class RoutedToolMethods(RoutedMethods):
             ),
         )
 
+    @_dispatcher.span
     def stream_chat_with_tools(
         self,
         tools: Sequence[BaseTool],
@@ -109,6 +115,7 @@ class RoutedToolMethods(RoutedMethods):
             ),
         )
 
+    @_dispatcher.span
     async def astream_chat_with_tools(
         self,
         tools: Sequence[BaseTool],
