@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from langchain_router.model import RoutedChatModel
     from langchain_router.record import routing_decision, routing_outcome
     from langchain_router.recorder import RoutingRecorder
+    from langchain_router.scored import Scored, with_question
 
-__all__ = ["RoutedChatModel", "RoutingRecorder", "routing_decision", "routing_outcome"]
+__all__ = ["RoutedChatModel", "RoutingRecorder", "Scored", "routing_decision", "routing_outcome", "with_question"]
 
 _HOMES = {
     "RoutedChatModel": "langchain_router.model",
     "RoutingRecorder": "langchain_router.recorder",
+    "Scored": "langchain_router.scored",
     "routing_decision": "langchain_router.record",
     "routing_outcome": "langchain_router.record",
+    "with_question": "langchain_router.scored",
 }
 
 if find_spec("langchain_core") is None:

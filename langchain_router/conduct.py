@@ -14,7 +14,7 @@ from pointsman.decision import Decision, Outcome
 from pointsman.failover import Attempts, Breaker, Failover
 from pointsman.staying import Conversations, Stay, Turn
 
-__all__ = ["Conduct"]
+__all__ = ["Conduct", "last_turn"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Conduct:
         """The decision to act by, in view of the conversation so far."""
         if self.stay is None:
             return decision
-        previous = _last_turn(plan.messages) or self._conversations.last(plan.query.conversation)
+        previous = last_turn(plan.messages) or self._conversations.last(plan.query.conversation)
         return self.stay.settle(
             decision,
             previous,
@@ -65,7 +65,7 @@ class Conduct:
             self._conversations.note(plan.query.conversation, Turn.of(decision, outcome))
 
 
-def _last_turn(messages: Sequence[BaseMessage]) -> Turn | None:
+def last_turn(messages: Sequence[BaseMessage]) -> Turn | None:
     """The last answer in the history that a router sent for."""
     for message in reversed(messages):
         if isinstance(message, AIMessage) and (decision := routing_decision(message)) is not None:

@@ -13,7 +13,7 @@ from langchain_router.record import answer_in
 if TYPE_CHECKING:
     from langchain_router.route import Route
 
-__all__ = ["GENERATE", "INVOKE", "STREAM", "Door", "says_something"]
+__all__ = ["GENERATE", "INVOKE", "STREAM", "Door", "Whole", "says_something"]
 
 
 class Door(Protocol):
@@ -40,21 +40,24 @@ class Door(Protocol):
         ...
 
 
-class _Whole:
+class Whole:
     """An answer in one piece."""
 
     def speaks(self, piece: Any) -> bool:
+        """What a parser made of an answer speaks, too."""
         answer = answer_in(piece)
         return answer is None or says_something(answer)
 
     def mark(self, route: Route, piece: Any) -> Any:
+        """The answer with the whole record."""
         return route.settle(piece)
 
     def message(self, pieces: list[Any]) -> AIMessage | None:
+        """The message in the one piece."""
         return answer_in(pieces[0])
 
 
-class _Invoke(_Whole):
+class _Invoke(Whole):
     def open(self, route: Route) -> Generator[Any]:
         yield route.target.invoke(route.messages, route.config, **route.kwargs)
 
@@ -62,7 +65,7 @@ class _Invoke(_Whole):
         yield await route.target.ainvoke(route.messages, route.config, **route.kwargs)
 
 
-class _Generate(_Whole):
+class _Generate(Whole):
     def open(self, route: Route) -> Generator[Any]:
         yield route.model.generate([route.messages], **_unpacked(route), **route.kwargs)
 

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_router.record import routing_decision
 from pointsman.pool import Pool
 
-__all__ = ["fit_for"]
+__all__ = ["family_of", "fit_for"]
 
 _FAMILIES = {
     # names of LangChain's packages for the provider behind them
@@ -52,7 +52,7 @@ def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMess
     Returns:
         The list itself where there is nothing to do, and for pools of one provider.
     """
-    families = {candidate.name: _family(candidate.provider) for candidate in pool}
+    families = {candidate.name: family_of(candidate.provider) for candidate in pool}
     if len(set(families.values())) < 2:
         return messages
     target = families[name]
@@ -96,10 +96,11 @@ def _author(message: AIMessage, families: dict[str, str | None]) -> str | None:
     decision = routing_decision(message)
     if decision is not None and decision.candidate in families:
         return families[decision.candidate]
-    return _family(message.response_metadata.get("model_provider"))
+    return family_of(message.response_metadata.get("model_provider"))
 
 
-def _family(provider: str | None) -> str | None:
+def family_of(provider: str | None) -> str | None:
+    """The provider behind a name that LangChain's packages give it."""
     return provider if provider is None else _FAMILIES.get(provider, provider)
 
 

@@ -1,4 +1,4 @@
-"""What the router reads of a conversation: the user's words, the size of the prompt, what it asks of a model."""
+"""What the router reads of a conversation: its texts, the size of the prompt, what it asks of a model."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from pointsman.costs import count_tokens, estimate_tokens
-from pointsman.query import Needs, Source, clean_text
+from pointsman.query import Needs, clean_text
 
-__all__ = ["attachments", "prompt_size", "question", "text_of", "whole_text"]
+__all__ = ["attachments", "prompt_size", "text_of", "whole_text"]
 
 _KINDS = {
     # content block types of LangChain (v0 and v1) and of providers -> ability
@@ -27,14 +27,6 @@ _KINDS = {
 _MEDIA = {"image": "images", "audio": "audio", "application": "documents", "text": "documents"}
 _FACTOR = 2
 """By how much an estimated size may be wrong; nearer than that to a window, tokens are counted."""
-
-
-def question(messages: Sequence[BaseMessage]) -> tuple[str, Source]:
-    """The words to score: the last user message; all text where no user has spoken."""
-    for message in reversed(messages):
-        if _from_user(message):
-            return text_of(message), "message"
-    return whole_text(messages), "prompt"
 
 
 def text_of(message: BaseMessage) -> str:
@@ -58,8 +50,10 @@ def prompt_size(messages: Sequence[BaseMessage], windows: Iterable[int]) -> int:
     return count_tokens(clean_text(text)).tokens if near else size
 
 
-def attachments(messages: Sequence[BaseMessage], *, tools: bool, structured_output: bool) -> Needs:
-    """The abilities that a call asks for: those of its content blocks, and the two that are told."""
+def attachments(
+    messages: Sequence[BaseMessage], *, tools: bool, structured_output: bool, tool_choice: bool = False
+) -> Needs:
+    """The abilities that a call asks for: those of its content blocks, and those that are told."""
     found = {kind for message in messages if isinstance(message.content, list) for kind in _kinds(message.content)}
     return Needs(
         tools=tools,
@@ -67,11 +61,8 @@ def attachments(messages: Sequence[BaseMessage], *, tools: bool, structured_outp
         images="images" in found,
         audio="audio" in found,
         documents="documents" in found,
+        tool_choice=tool_choice or None,
     )
-
-
-def _from_user(message: BaseMessage) -> bool:
-    return isinstance(message, HumanMessage) or (isinstance(message, ChatMessage) and message.role == "user")
 
 
 def _calls(message: BaseMessage) -> Iterator[str]:

@@ -21,6 +21,7 @@ from langchain_router.messages import whole_text
 from langchain_router.plan import CANDIDATE_KEY, POLICY_KEY, THRESHOLD_KEY, Plan, make_plan
 from langchain_router.replay import REPLAY_KEY, Replay
 from langchain_router.roster import common_profile, hand_down, named_models, pool_of
+from langchain_router.scored import QUERY_KEY, Scored, Turns
 from pointsman.cascade import Cascade
 from pointsman.configure import configure_router
 from pointsman.costs import count_tokens
@@ -52,6 +53,8 @@ class RoutedChatModel(RoutedBatches):
         policy: any other rule of choice.
         candidates: facts that replace what the models say of themselves, by candidate name: prices, context window,
             abilities.
+        scored: which words decide: the user's "last" message, all that the "user" said, the whole "conversation", a
+            number for the user's last messages, or a `Scored` with a limit.
         failover: when another candidate is asked because one fails before the first piece of its answer; None for
             never.
         stay: when a conversation keeps its model; None to choose anew for every call.
@@ -79,6 +82,7 @@ class RoutedChatModel(RoutedBatches):
     policy: InstanceOf[Policy] | None = Field(default=None, frozen=True, exclude=True)
     candidates: dict[str, InstanceOf[Candidate]] | None = Field(default=None, frozen=True, exclude=True)
 
+    scored: InstanceOf[Scored] | str | int = Field(default="last", frozen=True, exclude=True)
     failover: InstanceOf[Failover] | None = Field(default=None, frozen=True, exclude=True)
     stay: InstanceOf[Stay] | None = Field(default=None, frozen=True, exclude=True)
     cascade: Any = Field(default=None, frozen=True, exclude=True)  # a Cascade; pydantic cannot look into its judge
@@ -86,6 +90,7 @@ class RoutedChatModel(RoutedBatches):
     _models: dict[str, BaseChatModel] = PrivateAttr()
     _router: Router = PrivateAttr()
     _conduct: Conduct = PrivateAttr()
+    _scored: Scored = PrivateAttr()
 
     def __init__(
         self,
@@ -98,6 +103,7 @@ class RoutedChatModel(RoutedBatches):
         strong_share: float | None = None,
         policy: Policy | None = None,
         candidates: Mapping[str, Candidate] | None = None,
+        scored: Scored | Turns | int = "last",
         failover: Failover | None = _FAILOVER,
         stay: Stay | None = _STAY,
         cascade: Cascade | None = None,
@@ -113,6 +119,7 @@ class RoutedChatModel(RoutedBatches):
             "strong_share": strong_share,
             "policy": policy,
             "candidates": None if candidates is None else dict(candidates),
+            "scored": scored,
             "failover": failover,
             "stay": stay,
             "cascade": cascade,
@@ -143,6 +150,7 @@ class RoutedChatModel(RoutedBatches):
         models = named_models(self.strong, self.weak, self.models)
         self._models = hand_down(self, models)
         self._conduct = Conduct(self.failover, self.stay, self.cascade)
+        self._scored = Scored.of(self.scored)
         self._router = configure_router(
             pool_of(models, self.candidates, self.router),
             self.router,
@@ -166,7 +174,7 @@ class RoutedChatModel(RoutedBatches):
     @override
     def _plan(self, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Plan:
         messages = self._convert_input(model_input).to_messages()
-        return make_plan(messages, config, kwargs, self._router, self._models)
+        return make_plan(messages, config, kwargs, self._router, self._models, self._scored)
 
     # -- tools and schemas
 
@@ -221,6 +229,13 @@ class RoutedChatModel(RoutedBatches):
                 annotation=str | None,
                 name="Candidate",
                 description=f"The model for this call: {', '.join(self._models)}.",
+                default=None,
+            ),
+            ConfigurableFieldSpec(
+                id=QUERY_KEY,
+                annotation=str | None,
+                name="Question",
+                description="The words to score for this call, where they are not the user's last message.",
                 default=None,
             ),
             ConfigurableFieldSpec(

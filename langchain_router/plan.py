@@ -12,13 +12,15 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from langchain_router.messages import attachments, prompt_size, question
+from langchain_router.messages import attachments, prompt_size
 from langchain_router.replay import REPLAY_KEY, Replay
+from langchain_router.roster import REPLY_ROOM
+from langchain_router.scored import QUERY_KEY, Scored, question
 from pointsman.configure import override
 from pointsman.decision import Decision
 from pointsman.errors import ConfigurationError, QueryError
 from pointsman.policies import Policy
-from pointsman.query import Query
+from pointsman.query import Query, Source
 from pointsman.router import Router
 
 __all__ = ["CANDIDATE_KEY", "DECISION_KEY", "POLICY_KEY", "THRESHOLD_KEY", "Plan", "make_plan", "overridden"]
@@ -28,6 +30,8 @@ CANDIDATE_KEY = "router_candidate"
 POLICY_KEY = "router_policy"
 DECISION_KEY = "__pointsman_decision"
 """Where a batch, which decides for all prompts at once, leaves each call its decision."""
+_FREE_CHOICE = (None, False, "auto", "none")
+"""Values of `tool_choice` that leave the choice to the model."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,17 @@ def make_plan(
     kwargs: dict[str, Any],
     router: Router,
     models: dict[str, BaseChatModel],
+    scored: Scored,
 ) -> Plan:
     """The plan of a call.
+
+    Args:
+        messages: the prompt.
+        config: of the call.
+        kwargs: of the call.
+        router: decides, unless the config asks for another rule.
+        models: candidate name -> model.
+        scored: which words of the prompt count.
 
     Raises:
         QueryError: there are no messages.
@@ -80,19 +93,19 @@ def make_plan(
     name, run_id = config.pop("run_name", None), config.pop("run_id", None)
     configurable = dict(config.get("configurable", {}))
     asked = {key: configurable.pop(key, None) for key in (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY)}
-    decision = configurable.pop(DECISION_KEY, None)
+    decision, named = configurable.pop(DECISION_KEY, None), configurable.pop(QUERY_KEY, None)
     config["configurable"] = configurable  # without our keys: a router further down has its own
     kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
     replay = kwargs.pop(REPLAY_KEY, None)
     model = kwargs.get("model")
     if model in models:
         asked[CANDIDATE_KEY] = kwargs.pop("model")
-    thread = configurable.get("thread_id")
+    found = _found(messages, scored, named)
     return Plan(
         messages=messages,
         config=config,
         kwargs=kwargs,
-        query=_query(messages, kwargs, replay, router, None if thread is None else str(thread)),
+        query=_query(messages, kwargs, replay, router, found, configurable.get("thread_id")),
         router=overridden(router, asked),
         models=models,
         replay=replay,
@@ -104,21 +117,39 @@ def make_plan(
 
 
 def _query(
-    messages: Sequence[BaseMessage], kwargs: dict[str, Any], replay: Replay | None, router: Router, thread: str | None
+    messages: Sequence[BaseMessage],
+    kwargs: Mapping[str, Any],
+    replay: Replay | None,
+    router: Router,
+    found: tuple[str, Source],
+    thread: object,
 ) -> Query:
-    text, source = question(messages)
-    structured = replay.structured if replay else "response_format" in kwargs
+    text, source = found
+    bound = replay is not None and not replay.structured
+    options = {**replay.options, **kwargs} if replay is not None and bound else kwargs
     return Query(
         text,
         source=source,
         prompt_tokens=prompt_size(messages, [c.window for c in router.pool if c.window]),
         needs=attachments(
             messages,
-            tools=bool(kwargs.get("tools")) or (replay is not None and not replay.structured),
-            structured_output=structured,
+            tools=bound or bool(kwargs.get("tools")),
+            structured_output=replay.structured if replay else "response_format" in kwargs,
+            tool_choice=options.get("tool_choice") not in _FREE_CHOICE,
         ),
-        conversation=thread,
+        conversation=None if thread is None else str(thread),
+        reply_tokens=next((room for name in REPLY_ROOM if isinstance(room := options.get(name), int)), None),
     )
+
+
+def _found(messages: Sequence[BaseMessage], scored: Scored, named: object) -> tuple[str, Source]:
+    """What is scored: the question as the config names it, else as the messages have it."""
+    if named is None:
+        return question(messages, scored)
+    if not isinstance(named, str) or not named.strip():
+        msg = f"{QUERY_KEY} is {named!r}; give the words of the question"
+        raise ConfigurationError(msg)
+    return named, "explicit"
 
 
 def overridden(router: Router, asked: Mapping[str, Any]) -> Router:

@@ -15,7 +15,7 @@ from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Self, override
 
 from langchain_router.feedback import RoutedRun
-from langchain_router.messages import question
+from langchain_router.scored import question
 from pointsman.decision import Decision, Outcome
 from pointsman.records import EVENT_NAME, ROUTING_KEY, Totals, outcome_from
 

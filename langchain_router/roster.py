@@ -14,8 +14,10 @@ from pointsman.pool import Candidate, Pool
 from pointsman.query import Needs
 from pointsman.router import Router
 
-__all__ = ["common_profile", "hand_down", "named_models", "pool_of"]
+__all__ = ["REPLY_ROOM", "common_profile", "hand_down", "named_models", "pool_of"]
 
+REPLY_ROOM = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+"""What fields and arguments are called that limit an answer, in tokens."""
 _HANDED_DOWN = ("cache", "rate_limiter", "disable_streaming", "output_version")
 
 
@@ -105,6 +107,7 @@ def _describe(name: str, model: BaseChatModel) -> Candidate:
         model=known.get("ls_model_name") or name,
         provider=known.get("ls_provider"),
         context_window=profile.get("max_input_tokens"),
+        reply_tokens=_reply_room(model),
         abilities=_abilities(model, profile),
     )
 
@@ -123,4 +126,11 @@ def _abilities(model: BaseChatModel, profile: Mapping[str, Any]) -> Needs:
         images=profile.get("image_inputs") is not False,
         audio=profile.get("audio_inputs") is not False,
         documents=profile.get("pdf_inputs") is not False,
+        tool_choice=tools and profile.get("tool_choice") is not False,
     )
+
+
+def _reply_room(model: BaseChatModel) -> int | None:
+    """The longest answer that a model is set up to ask its provider for; most have a field of one of these names."""
+    found = (getattr(model, name, None) for name in REPLY_ROOM)
+    return next((room for room in found if isinstance(room, int) and room > 0), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -12,9 +12,9 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from typing_extensions import Self
+from typing_extensions import Self, override
 
-from langchain_router.doors import Door
+from langchain_router.doors import Door, Whole
 from langchain_router.history import fit_for
 from langchain_router.plan import Plan
 from langchain_router.record import answer_in, marked, marked_message
@@ -59,7 +59,7 @@ class Route:
         self.instead: Decision | None = None
         self.outcome: Outcome | None = None
         self.answer: Any = None
-        self.tap = _Tap() if plan.replay is not None and plan.replay.structured else None
+        self.tap: Tap | None = None
         self._door = door
         self._attempts = attempts
         self._begun = attempts.settings is None
@@ -165,9 +165,19 @@ class Route:
                 self.finish(error=error)
         return self.instead is not None
 
+    def listen(self) -> Tap:
+        """A callback handler that hears what the pieces do not tell: tokens on their way, and what a parser reads."""
+        self.tap = Tap(self.spoken if isinstance(self._door, Whole) else None)
+        return self.tap
+
+    def spoken(self) -> None:
+        """The reader has seen something of the answer, if by another way, so no other model can be asked for it."""
+        if not self._begun:
+            self._begun = True
+            self._attempts.succeed(self.decision)
+
     def _begin(self) -> Sequence[Any]:
-        self._begun = True
-        self._attempts.succeed(self.decision)
+        self.spoken()
         held, self._held = self._held, []
         return [self._door.mark(self, piece) for piece in held]
 
@@ -187,15 +197,22 @@ class Route:
         return whole
 
 
-class _Tap(BaseCallbackHandler):
-    """Sees the message behind an answer of which a parser leaves nothing."""
+class Tap(BaseCallbackHandler):
+    """Sees the message behind an answer of which a parser leaves nothing, and tokens that go out before it is whole."""
 
     run_inline = True
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: Callable[[], None] | None) -> None:
         self.answer: AIMessage | None = None
+        self._spoken = spoken
 
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:  # noqa: ARG002  # LangChain's signature
+    @override
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        if token and self._spoken is not None:
+            self._spoken()
+
+    @override
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         self.answer = answer_in(response)
 
 

@@ -18,27 +18,55 @@ from langchain_core.callbacks import (
     BaseCallbackManager,
     CallbackManager,
     CallbackManagerForChainRun,
+    Callbacks,
 )
-from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import Self
 
 from langchain_router.conduct import Conduct
-from langchain_router.doors import Door
+from langchain_router.doors import Door, Whole
 from langchain_router.plan import Plan
 from langchain_router.route import Route
 from pointsman.decision import Decision
 from pointsman.records import EVENT_NAME, decision_metadata, outcome_metadata
 
-__all__ = ["AsyncRun", "Run"]
+__all__ = ["AsyncRun", "Owner", "Run"]
 
 Manager = TypeVar("Manager", CallbackManager, AsyncCallbackManager)
+
+
+class Owner(Protocol):
+    """Whose run it is: a chat model, or an agent's middleware."""
+
+    @property
+    def tags(self) -> list[str] | None:
+        """Of its runs and those inside."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """Of its runs and those inside."""
+        ...
+
+    @property
+    def verbose(self) -> bool:
+        """Whether LangChain prints its runs."""
+        ...
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """Of its runs and those inside."""
+        ...
+
+    def get_name(self) -> str:
+        """Of its runs."""
+        ...
 
 
 class _RunBase:
     """What both kinds of run do without waiting."""
 
-    def __init__(self, owner: BaseChatModel, conduct: Conduct, plan: Plan, door: Door) -> None:
+    def __init__(self, owner: Owner, conduct: Conduct, plan: Plan, door: Door) -> None:
         self._owner = owner
         self._conduct = conduct
         self._plan = plan
@@ -48,10 +76,10 @@ class _RunBase:
 
     def _manager(self, kind: type[Manager]) -> Manager | None:
         """The call's callbacks and the router's, for whom its run is opened; None where nobody listens."""
-        owner: BaseChatModel = self._owner
+        owner: Owner = self._owner
         config: RunnableConfig = self._plan.config
-        if owner.tags:
-            config["tags"] = list(dict.fromkeys([*(config.get("tags") or []), *owner.tags]))
+        if tags := owner.tags:
+            config["tags"] = list(dict.fromkeys((config.get("tags") or []) + tags))
         if owner.metadata:
             config["metadata"] = {**(config.get("metadata") or {}), **owner.metadata}
         manager = kind.configure(
@@ -80,8 +108,8 @@ class _RunBase:
         route.config = {**route.config, "metadata": metadata}
         if child is not None:
             route.config["callbacks"] = child
-            if route.tap is not None:
-                child.add_handler(route.tap, inherit=True)
+            if isinstance(self._door, Whole) or (self._plan.replay is not None and self._plan.replay.structured):
+                child.add_handler(route.listen(), inherit=True)
         return route
 
     def _close(self, handlers: Sequence[BaseCallbackHandler], run_id: UUID | None, error: BaseException | None) -> None:

@@ -23,7 +23,7 @@ class ContextWindow:
     """Rules out candidates whose window does not hold the prompt and a reply.
 
     Args:
-        reply_tokens: room to leave for the answer.
+        reply_tokens: room to leave for the answer, where neither the call nor the candidate is set up for another.
     """
 
     reply_tokens: int = 256
@@ -37,9 +37,10 @@ class ContextWindow:
             tokens = estimate_tokens(query.text)
             if tokens > _NEAR * candidate.window:
                 tokens = count_tokens(query.text, candidate.model).tokens
-        if tokens + self.reply_tokens <= candidate.window:
+        room = query.reply_tokens or candidate.reply_tokens or self.reply_tokens
+        if tokens + room <= candidate.window:
             return None
-        return f"{tokens} prompt tokens + {self.reply_tokens} for the reply exceed its window of {candidate.window}"
+        return f"{tokens} prompt tokens + {room} for the reply exceed its window of {candidate.window}"
 
 
 def abilities(query: Query, candidate: Candidate) -> str | None:

@@ -58,5 +58,6 @@ def _completed(found: Candidate, given: Candidate | None) -> Candidate:
         model=given.model if renamed else found.model,
         provider=given.provider or (None if renamed else found.provider),
         context_window=given.context_window or found.context_window,
+        reply_tokens=given.reply_tokens or found.reply_tokens,
         abilities=found.abilities if given.abilities == Needs.everything() else given.abilities,
     )

@@ -26,6 +26,7 @@ class Candidate:
         provider: who serves it ("openai"). With it, only that provider's list price counts.
         input_price, output_price: USD per million tokens; each overrides the list price.
         context_window: tokens; overrides what the price tables know.
+        reply_tokens: room that the model is set up to leave for its answers, if it is.
         abilities: what the model can do. Default: everything, for a gate rules out only what is known to fail.
         metadata: anything else; carried, not read.
 
@@ -39,6 +40,7 @@ class Candidate:
     input_price: float | None = field(default=None, kw_only=True)
     output_price: float | None = field(default=None, kw_only=True)
     context_window: int | None = field(default=None, kw_only=True)
+    reply_tokens: int | None = field(default=None, kw_only=True)
     abilities: Needs = field(default=Needs.everything(), kw_only=True)
     metadata: Mapping[str, Any] = field(default_factory=dict, kw_only=True, compare=False)
 

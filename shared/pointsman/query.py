@@ -16,13 +16,17 @@ message, or the whole prompt."""
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Abilities: as `Query.needs` what a call asks for, as `Candidate.abilities` what a model can do."""
+    """Abilities: as `Query.needs` what a call asks for, as `Candidate.abilities` what a model can do.
+
+    `tool_choice` is a call that names the tool to use, or insists on one; as an ability None means as for `tools`.
+    """
 
     tools: bool = False
     structured_output: bool = False
     images: bool = False
     audio: bool = False
     documents: bool = False
+    tool_choice: bool | None = None
 
     @classmethod
     def everything(cls) -> Needs:
@@ -33,7 +37,11 @@ class Needs:
         """Names of the abilities that these needs ask for and `abilities` lacks."""
         if self == _NOTHING:  # most calls, and looking through the fields takes a fiftieth of a decision
             return ()
-        return tuple(name for name in self.__slots__ if getattr(self, name) and not getattr(abilities, name))
+        return tuple(name for name in self.__slots__ if getattr(self, name) and not abilities._has(name))
+
+    def _has(self, name: str) -> bool:
+        able = getattr(self, name)
+        return bool(self.tools if able is None else able)
 
 
 _NOTHING = Needs()
@@ -52,6 +60,7 @@ class Query:
         conversation: a stable key of the conversation, if there is one.
         stage: which step of a pipeline asks ("refine", "selector"), where the framework tells.
         tags: free labels, carried into the record.
+        reply_tokens: room that the call asks for its answer, if it names one.
 
     Raises:
         QueryError: `text` is no string, `source` is unknown, or `prompt_tokens` is negative.
@@ -64,6 +73,7 @@ class Query:
     conversation: str | None = None
     tags: tuple[str, ...] = ()
     stage: str = ""
+    reply_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):

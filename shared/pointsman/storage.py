@@ -73,6 +73,7 @@ def _pack_pool(pool: Pool) -> dict[str, Any]:
             "input_price": c.input_price,
             "output_price": c.output_price,
             "context_window": c.context_window,
+            "reply_tokens": c.reply_tokens,
             "abilities": asdict(c.abilities),
             "metadata": dict(c.metadata),
         }

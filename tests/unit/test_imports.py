@@ -43,7 +43,9 @@ PUBLIC = {
         "Scorer", "Threshold", "Usage", "Utility", "__version__", "calibrate",
         "Report", "count_tokens", "evaluate", "load_router", "train",
     },
-    "langchain_router": {"RoutedChatModel", "RoutingRecorder", "routing_decision", "routing_outcome"},
+    "langchain_router": {
+        "RoutedChatModel", "RoutingRecorder", "Scored", "routing_decision", "routing_outcome", "with_question",
+    },
     "llamaindex_router": {
         "PointsmanEmbedding", "RouterLLM", "RoutingDecisionEvent", "RoutingOutcomeEvent", "RoutingRecorder",
         "route_query", "routing_decision", "routing_outcome", "routing_totals",

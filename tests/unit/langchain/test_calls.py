@@ -165,7 +165,12 @@ def test_a_threshold_or_a_candidate_for_one_call() -> None:
     assert chosen(router_candidate="strong") == ("strong", None, True)
     assert chosen(router_policy=Threshold(0.002)) == ("strong", 0.002, False)
     assert chosen(router_policy="Threshold(0.002)") == ("strong", 0.002, False), "as JSON can hold it"
-    assert {spec.id for spec in model.config_specs} == {"router_threshold", "router_candidate", "router_policy"}
+    assert {spec.id for spec in model.config_specs} == {
+        "router_threshold",
+        "router_candidate",
+        "router_policy",
+        "router_query",
+    }
 
 
 @pytest.mark.parametrize(

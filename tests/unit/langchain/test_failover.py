@@ -10,6 +10,7 @@ import pytest
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -267,3 +268,14 @@ def test_a_refusal_is_passed_on_if_asked() -> None:
 
 def test_the_easy_way_costs_nothing_more() -> None:
     assert routing_outcome(routed(candidates=priced()).invoke(HARD)).attempts == 1
+
+
+async def test_tokens_that_a_graph_has_streamed_cannot_be_taken_back() -> None:
+    """LangGraph and stream_events have a model stream in `invoke`, too: its tokens are out before it fails."""
+    strong, seen = FakeChat(model="big"), Recording()
+    model = routed(weak=FakeChat(model="small", fails_after=2), strong=strong)
+    events = RunnableLambda(model.ainvoke).astream_events("hi", {"callbacks": [seen]}, version="v2")
+    with pytest.raises(ConnectionError):
+        _ = [event async for event in events]
+    assert [data["token"] for _, _, data in seen.named("token")] == ["small", " says:"]
+    assert strong.calls == []
