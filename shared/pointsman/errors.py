@@ -10,8 +10,10 @@
     ├── EmptyAnswerError                    a model answered with nothing at all
     ├── JudgeError                          a cascade's judge could not tell how good an answer is
     │   └── MissingLogprobsError            it reads token log-probabilities, and the answer came without
+    ├── JudgeUnreachableError               a judge's model gives no answer at all
     ├── ScorerError                         a scorer returned something that is not a score
     ├── DataError (ValueError)              a data file does not hold what its layout promises
+    ├── DownloadError                       a file could not be fetched, or is not the one that was meant
     ├── ArtifactError                       a saved router or embedder
     │   ├── ArtifactNotFoundError           is not there
     │   ├── ArtifactCorruptError            is damaged, truncated or was changed
@@ -32,8 +34,10 @@ __all__ = [
     "ArtifactVersionError",
     "ConfigurationError",
     "DataError",
+    "DownloadError",
     "EmptyAnswerError",
     "JudgeError",
+    "JudgeUnreachableError",
     "MissingExtraError",
     "MissingLogprobsError",
     "NoCandidateError",
@@ -95,12 +99,20 @@ class MissingLogprobsError(JudgeError):
     """A judge reads the log-probabilities of an answer's tokens, and the provider sent none."""
 
 
+class JudgeUnreachableError(PointsmanError):
+    """The model behind a judge cannot be asked: it is down, does not let us in, or refuses how it is asked."""
+
+
 class ScorerError(PointsmanError):
     """A scorer returned the wrong shape, or numbers outside [0, 1]."""
 
 
 class DataError(PointsmanError, ValueError):
     """A data file does not hold what its layout promises; the message names file, row and column."""
+
+
+class DownloadError(PointsmanError):
+    """A file could not be fetched, or what came is not what its hash promises; run the command again to resume."""
 
 
 class ArtifactError(PointsmanError):

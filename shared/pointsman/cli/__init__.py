@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pointsman.cli.adapt import add_adapt
 from pointsman.cli.arguments import OneLineParser
+from pointsman.cli.data import add_data
 from pointsman.cli.demo import add_demo
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
@@ -55,4 +56,5 @@ def _parser() -> OneLineParser:
     add_route(commands)
     add_train(commands)
     add_adapt(commands)
+    add_data(commands)
     return parser
