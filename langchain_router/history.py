@@ -56,29 +56,41 @@ def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMess
     if len(set(families.values())) < 2:
         return messages
     target = families[name]
-    fitted = [_fitted(message, target, families) for message in messages]
+    renamed: dict[str, str] = {}
+    fitted = [_fitted(message, target, families, renamed) for message in messages]
     if all(new is old for new, old in zip(fitted, messages, strict=True)):
         return messages
     return [message for message in fitted if message is not None]
 
 
-def _fitted(message: BaseMessage, target: str | None, families: dict[str, str | None]) -> BaseMessage | None:
-    """The message itself, or a copy; None where nothing of it is left that another provider could read."""
+def _fitted(
+    message: BaseMessage, target: str | None, families: dict[str, str | None], renamed: dict[str, str]
+) -> BaseMessage | None:
+    """The message itself, or a copy; None where nothing of it is left that another provider could read.
+
+    Args:
+        message: one of the history, in its order.
+        target: the provider family that is asked.
+        families: candidate -> provider family.
+        renamed: tool call id -> the one that the target takes; of the answers so far, and added to.
+    """
     if isinstance(message, AIMessage):
         author = _author(message, families)
-        calls = [*message.tool_calls, *message.invalid_tool_calls]
-        if author in (None, target) and all(_valid(call["id"], target) for call in calls):
+        ids = {call["id"] for call in [*message.tool_calls, *message.invalid_tool_calls] if call["id"]}
+        wrong = {call_id for call_id in ids if not _TOOL_IDS.get(target or "", _ANY_ID).fullmatch(call_id)}
+        if author == target or (author is None and not wrong):
             return message
-        return _plain(message, target)
+        renamed.update((call_id, _tool_id(call_id, target)) for call_id in wrong)
+        return _plain(message, renamed)
     update: dict[str, Any] = {}
-    if isinstance(message, ToolMessage) and not _valid(message.tool_call_id, target):
-        update["tool_call_id"] = _tool_id(message.tool_call_id, target)
+    if isinstance(message, ToolMessage) and message.tool_call_id in renamed:
+        update["tool_call_id"] = renamed[message.tool_call_id]
     if isinstance(message.content, list) and target not in _READ_CACHE_MARKS and _is_marked(message.content):
         update["content"] = _unmarked(message.content)
     return message.model_copy(update=update) if update else message
 
 
-def _plain(message: AIMessage, target: str | None) -> AIMessage | None:
+def _plain(message: AIMessage, renamed: dict[str, str]) -> AIMessage | None:
     """Words and tool calls: what every provider reads."""
     text = str(message.text)
     if not (text or message.tool_calls or message.invalid_tool_calls):
@@ -86,8 +98,10 @@ def _plain(message: AIMessage, target: str | None) -> AIMessage | None:
     return AIMessage(
         content=text,
         name=message.name,
-        tool_calls=[{**call, "id": _tool_id(call["id"], target)} for call in message.tool_calls],
-        invalid_tool_calls=[{**call, "id": _tool_id(call["id"], target)} for call in message.invalid_tool_calls],
+        tool_calls=[{**call, "id": renamed.get(call["id"] or "", call["id"])} for call in message.tool_calls],
+        invalid_tool_calls=[
+            {**call, "id": renamed.get(call["id"] or "", call["id"])} for call in message.invalid_tool_calls
+        ],
     )
 
 
@@ -104,14 +118,8 @@ def family_of(provider: str | None) -> str | None:
     return provider if provider is None else _FAMILIES.get(provider, provider)
 
 
-def _valid(call_id: str | None, target: str | None) -> bool:
-    return call_id is None or _TOOL_IDS.get(target or "", _ANY_ID).fullmatch(call_id) is not None
-
-
-def _tool_id(call_id: str | None, target: str | None) -> str | None:
-    """The id itself if the provider takes it, else one that follows from it: a call and its result stay together."""
-    if call_id is None or _valid(call_id, target):
-        return call_id
+def _tool_id(call_id: str, target: str | None) -> str:
+    """One that every provider takes, and the same for the same id: prompt caches go by that."""
     digest = blake2s(call_id.encode("utf-8", "replace")).hexdigest()
     return digest[:9] if target == "mistral" else f"call_{digest[:24]}"
 
