@@ -261,12 +261,17 @@ class Router:
         if not 0 <= strong_share <= 1:
             msg = f"strong_share is {strong_share}; give a share of calls in [0, 1]"
             raise PolicyError(msg)
+        return float(np.clip(np.quantile(self.reference_win_rates(), 1 - strong_share), 0.0, 1.0))
+
+    def reference_win_rates(self) -> Floats:
+        """Win rates of the calibration prompts, else of the scorer's reference prompts, float64[r].
+
+        Raises:
+            PolicyError: the pool names no pair, or there are no such prompts.
+        """
         found = self.calibration
-        if found is not None and self.pool.strong is not None and found.fits(self.pool):
-            rates = found.scores
-        else:
-            rates = self._bound.reference_win_rates()
-        return float(np.clip(np.quantile(rates, 1 - strong_share), 0.0, 1.0))
+        calibrated = found is not None and self.pool.strong is not None and found.fits(self.pool)
+        return found.scores if found is not None and calibrated else self._bound.reference_win_rates()
 
     # -- on disk
 

@@ -39,7 +39,7 @@ LAYERS = (
     {"calibrated", "embedders", "scorers", "gates", "policies", "matching", "cascade"},
     {"binding", "storage"},
     {"router"},
-    {"configure", "experiments", "failover", "lineup", "staying"},
+    {"configure", "experiments", "failover", "lineup", "live", "staying"},
 )
 
 
