@@ -128,6 +128,7 @@ def decision_metadata(decision: Decision) -> dict[str, Any]:
         "router_policy": decision.policy,
         "router_reason": decision.reason,
         "router_version": decision.router_version,
+        "router_stage": decision.stage or None,
         "router_decision_id": decision.id,
         "router_arm": decision.arm,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +15,83 @@ pytest.importorskip("langchain_core", reason="the examples need the langchain ex
 pytest.importorskip("llama_index.core", reason="the examples need the llamaindex extra")
 
 from pointsman import Candidate, Pool, load_router
+from tests.support.openai_server import openai_server
 
 
-def run(example: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(example: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(example), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603  # our own
+    return subprocess.run(  # noqa: S603  # our own
+        command, capture_output=True, text=True, check=False, timeout=300, env=os.environ | variables
+    )
 
 
-@pytest.mark.parametrize("name", ["langchain_chain.py", "llamaindex_rag.py"])
-def test_an_example_runs_offline(name: str, project_root: Path) -> None:
-    done = run(project_root / "examples" / name)
+def test_the_chain_runs_offline(project_root: Path) -> None:
+    done = run(project_root / "examples" / "langchain_chain.py")
     assert done.returncode == 0, done.stderr
     assert "gpt-4o" in done.stdout
     assert "saved $" in done.stdout
+
+
+STEPS = {
+    # example -> the steps of its bill, and whether both models were asked
+    "rag": ["question_answering"] * 2,
+    "chat": ["question_answering", *["condense", "question_answering"] * 2],
+    "agent": ["agent"] * 4,
+    "sub_questions": ["sub_question", *["question_answering"] * 3],
+}
+ROW = re.compile(r"^(?P<step>[a-z_]+) +(?P<model>gpt-\S+) +0\.\d{3} +\$(?P<cost>\d\.\d{6})", re.MULTILINE)
+BILL = re.compile(
+    r"^cost \$(?P<cost>\S+); always the strong model \$(?P<strong>\S+); saved \$(?P<saved>\S+)$", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_an_example_prints_its_decisions_and_its_bill(name: str, project_root: Path) -> None:
+    done = run(project_root / "examples" / f"llamaindex_{name}.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Stand-ins answer with texts of this project")
+    assert "A stand-in answered: it holds" not in done.stdout, "every question has its answer"
+    rows, bills = list(ROW.finditer(done.stdout)), list(BILL.finditer(done.stdout))
+    assert [row["step"] for row in rows] == STEPS[name]
+    assert {row["model"] for row in rows} == {"gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18"}
+    assert all(row["model"].startswith("gpt-4o-mini") for row in rows if row["step"] in ("condense", "sub_question"))
+    assert sum(float(bill["cost"]) for bill in bills) == pytest.approx(
+        sum(float(row["cost"]) for row in rows), abs=1e-5
+    )
+    for bill in bills:
+        assert float(bill["saved"]) == pytest.approx(float(bill["strong"]) - float(bill["cost"]), abs=2e-6)
+
+
+def test_an_example_runs_on_a_providers_own_client(project_root: Path) -> None:
+    """LlamaIndex's OpenAI class over HTTP to a server on this machine; the agent is one that calls functions then."""
+    with openai_server() as server:
+        done = run(
+            project_root / "examples" / "llamaindex_agent.py",
+            STRONG="openai:gpt-4o",
+            WEAK="openai:gpt-4o-mini",
+            OPENAI_API_BASE=server.url,
+            OPENAI_API_KEY="test",
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Stand-ins" not in done.stdout
+    assert [body["model"] for body in server.requests] == ["gpt-4o-mini"] * 2 + ["gpt-4o"] * 2
+    assert [row["step"] for row in ROW.finditer(done.stdout)] == ["agent"] * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("openai:gpt-4o",), "usage: "),
+        (("openai:gpt-4o", "nobody:gpt-4o"), "names no provider that the demo knows"),
+    ],
+)
+def test_an_example_says_what_is_wrong_with_its_models(
+    arguments: tuple[str, ...], says: str, project_root: Path
+) -> None:
+    done = run(project_root / "examples" / "llamaindex_rag.py", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.data
