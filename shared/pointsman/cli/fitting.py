@@ -1,11 +1,13 @@
-"""What the commands that make routers share: a place that is fit to write to, and signs of life meanwhile."""
+"""What the commands that make routers share: options, a place that is fit to write to, and signs of life meanwhile."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from pointsman.errors import ConfigurationError
 if TYPE_CHECKING:
     from pointsman.router import Router
 
-__all__ = ["check_out", "save_router", "telling", "working"]
+__all__ = ["check_out", "save_router", "telling", "trainer_options", "working"]
 
 _LOG = "pointsman.training"
 
@@ -41,6 +43,44 @@ def save_router(router: Router, folder: Path, training: Mapping[str, Any]) -> st
     settings, files = pack_router(router.pool, router.scorer, router.policy, router.calibration)
     written = write_artifact(folder, files, kind="router", name=router.name, settings=settings, training=training)
     return written.manifest.version
+
+
+def trainer_options(given: Sequence[str], router: str) -> dict[str, Any]:
+    """The options of a router that can be trained, "K=V" texts, as Python values.
+
+    Raises:
+        ConfigurationError: there is no such router or option, or the value is not of its kind.
+    """
+    from pointsman.training.train import TRAINERS
+
+    if router not in TRAINERS:
+        msg = f"there is no router {router!r} to train; there are {', '.join(sorted(TRAINERS))}"
+        raise ConfigurationError(msg)
+    known = signature(TRAINERS[router]).parameters
+    options: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known or name in ("data", "embedder", "seed"):
+            names = ", ".join(sorted(known.keys() - {"data", "embedder", "seed"})) or "none"
+            msg = f"--option {text}: write K=V with an option of {router} ({names})"
+            raise ConfigurationError(msg)
+        options[name] = _value(value, known[name], text)
+    return options
+
+
+def _value(text: str, parameter: Parameter, option: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    default = parameter.default
+    kind = float if isinstance(default, float) and type(value) is int else type(default)
+    if isinstance(default, bool | int | float | str | tuple) and not isinstance(value, kind | type(default)):
+        if kind is not float or type(value) is not int:
+            msg = f"--option {option}: give a value like {default!r}"
+            raise ConfigurationError(msg)
+        value = float(value)
+    return value
 
 
 @contextlib.contextmanager

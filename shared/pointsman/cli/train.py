@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ast
-from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
+from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.arguments import add_output, add_pair
-from pointsman.cli.fitting import check_out, save_router, telling, working
+from pointsman.cli.fitting import check_out, save_router, telling, trainer_options, working
 from pointsman.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     from pointsman.training.train import TRAINERS, train
 
     out = check_out(args.out)
-    options = _options(args.option, args.router, TRAINERS)
+    options = trainer_options(args.option, args.router)
     with working("reading"):
         data = read_data(args.data)
     models = _models(data)
@@ -72,42 +71,6 @@ def _run(args: argparse.Namespace) -> int:
     version = save_router(router, out, training)
     _report(args, router, training | {"version": version, "strong": strong, "weak": weak, "out": str(Path(out))})
     return 0
-
-
-def _options(given: Sequence[str], router: str, trainers: Mapping[str, Callable[..., Scorer]]) -> dict[str, Any]:
-    """Options as Python values.
-
-    Raises:
-        ConfigurationError: there is no such router or option, or the value is not of its kind.
-    """
-    if router not in trainers:
-        msg = f"there is no router {router!r} to train; there are {', '.join(sorted(trainers))}"
-        raise ConfigurationError(msg)
-    known = signature(trainers[router]).parameters
-    options: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or name not in known or name in ("data", "embedder", "seed"):
-            names = ", ".join(sorted(known.keys() - {"data", "embedder", "seed"})) or "none"
-            msg = f"--option {text}: write K=V with an option of {router} ({names})"
-            raise ConfigurationError(msg)
-        options[name] = _value(value, known[name], text)
-    return options
-
-
-def _value(text: str, parameter: Parameter, option: str) -> Any:
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = text
-    default = parameter.default
-    kind = float if isinstance(default, float) and type(value) is int else type(default)
-    if isinstance(default, bool | int | float | str | tuple) and not isinstance(value, kind | type(default)):
-        if kind is not float or type(value) is not int:
-            msg = f"--option {option}: give a value like {default!r}"
-            raise ConfigurationError(msg)
-        value = float(value)
-    return value
 
 
 def _models(data: Outcomes | Battles) -> tuple[str, ...]:
