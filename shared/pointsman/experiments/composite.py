@@ -23,12 +23,12 @@ class Composite(Router):
 
     def save(self, folder: str | Path) -> NoReturn:  # noqa: ARG002  # the same signature
         """Refused: what stands over live traffic is not an artifact."""
-        msg = f"a {type(self).__name__} stands over live traffic and is not saved; save the router in it"
+        msg = f"a {type(self).__name__} stands over live traffic and is not saved; save the routers in it"
         raise ConfigurationError(msg)
 
     def adapt(self, outcomes: Outcomes, *, seed: int = 0) -> NoReturn:  # noqa: ARG002  # the same signature
         """Refused: it would not be clear which router learns."""
-        msg = f"a {type(self).__name__} stands over live traffic and does not learn; adapt the router in it"
+        msg = f"a {type(self).__name__} stands over live traffic and does not learn; adapt one of the routers in it"
         raise ConfigurationError(msg)
 
 
