@@ -10,15 +10,31 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from langchain_router.decision_model import RouterDecisionModel as RouterDecisionModel
+    from langchain_router.middleware import RouterMiddleware as RouterMiddleware
     from langchain_router.model import RoutedChatModel
+    from langchain_router.phases import Phases
     from langchain_router.record import routing_decision, routing_outcome
     from langchain_router.recorder import RoutingRecorder
     from langchain_router.scored import Scored, with_question
 
-__all__ = ["RoutedChatModel", "RoutingRecorder", "Scored", "routing_decision", "routing_outcome", "with_question"]
+__all__ = [
+    "Phases",
+    "RoutedChatModel",
+    "RoutingRecorder",
+    "Scored",
+    "routing_decision",
+    "routing_outcome",
+    "with_question",
+]
 
+# RouterDecisionModel and RouterMiddleware are not in `__all__`: `import *` must need neither langchain nor the newest
+# langchain-core.
 _HOMES = {
+    "Phases": "langchain_router.phases",
     "RoutedChatModel": "langchain_router.model",
+    "RouterDecisionModel": "langchain_router.decision_model",
+    "RouterMiddleware": "langchain_router.middleware",
     "RoutingRecorder": "langchain_router.recorder",
     "Scored": "langchain_router.scored",
     "routing_decision": "langchain_router.record",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, convert_to_messages
 
-from langchain_router.scored import question
 from langchain_router.record import routing_outcome
+from langchain_router.scored import question
 from pointsman.decision import Decision
 from pointsman.errors import DataError
 from pointsman.records import ROUTING_KEY, decision_from, outcome_from
@@ -136,7 +136,7 @@ def rated_outcomes(runs: Iterable[RoutedRun], scores: Mapping[str, float]) -> Ou
 def ask_all(
     model: RoutedChatModel, prompts: Sequence[str], score: Callable[[str, AIMessage], float], **config: Any
 ) -> Outcomes:
-    """Every model's answer to every prompt, scored: what feedback on chosen answers cannot tell. It costs as many calls.
+    """Every model's answer to every prompt, scored: what feedback on chosen answers cannot tell, at the price of all.
 
     Args:
         model: its models are asked, and not its router.

@@ -19,6 +19,7 @@
     │   ├── ArtifactCorruptError            is damaged, truncated or was changed
     │   └── ArtifactVersionError            was written by another schema
     └── MissingExtraError (ImportError)     an optional package is not installed
+        └── OutdatedExtraError              it is installed, and too old
 
 Each message says what is wrong, with the value, and then what to do about it.
 """
@@ -41,6 +42,7 @@ __all__ = [
     "MissingExtraError",
     "MissingLogprobsError",
     "NoCandidateError",
+    "OutdatedExtraError",
     "PointsmanError",
     "PolicyError",
     "PoolError",
@@ -138,3 +140,12 @@ class MissingExtraError(PointsmanError, ImportError):
         self.package = package
         self.extra = extra
         super().__init__(f'{package} is not installed; run: pip install "pointsman[{extra}]"')
+
+
+class OutdatedExtraError(MissingExtraError):
+    """An optional package is installed, and too old for what was asked."""
+
+    def __init__(self, what: str, package: str, needed: str, found: str) -> None:
+        self.package = package
+        message = f"{what} needs {package} {needed} or newer, and this is {found}; run: pip install --upgrade {package}"
+        ImportError.__init__(self, message)

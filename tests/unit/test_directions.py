@@ -18,12 +18,12 @@ PACKAGES = {
     "llamaindex_router": ROOT / "llamaindex_router",
 }
 FRAMEWORKS = {
-    "langchain_router": {"langchain_core", "langchain"},
+    "langchain_router": {"langchain_core", "langchain", "langgraph"},
     "llamaindex_router": {"llama_index", "llama_index_instrumentation"},
 }
 LIGHT = set(sys.stdlib_module_names) | {"numpy", "pydantic", "pointsman"}
 HEAVY = {"torch", "transformers", "sentence_transformers", "model2vec"}
-ABOVE_ROUTER = {"training", "evaluation", "calibration", "cli", "__main__"}
+ABOVE_ROUTER = {"training", "evaluation", "calibration", "labels", "cli", "__main__"}
 # A stand-in is a subclass of its framework's model, so it imports it; only the demo imports the stand-ins.
 DEMO = {
     "pointsman.cli.demo": {"langchain_router", "llamaindex_router"},

@@ -44,7 +44,8 @@ PUBLIC = {
         "Report", "count_tokens", "evaluate", "load_router", "train",
     },
     "langchain_router": {
-        "RoutedChatModel", "RoutingRecorder", "Scored", "routing_decision", "routing_outcome", "with_question",
+        "Phases", "RoutedChatModel", "RoutingRecorder", "Scored", "routing_decision", "routing_outcome",
+        "with_question",
     },
     "llamaindex_router": {
         "PointsmanEmbedding", "RouterLLM", "RoutingDecisionEvent", "RoutingOutcomeEvent", "RoutingRecorder",

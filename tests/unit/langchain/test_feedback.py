@@ -13,7 +13,7 @@ from langchain_core.tracers import LangChainTracer
 from langsmith import Client
 
 from langchain_router import RoutingRecorder
-from langchain_router.feedback import RoutedRun, ask_all, langsmith_scores, rated_outcomes, routed_runs
+from langchain_router.feedback import ask_all, langsmith_scores, rated_outcomes, routed_runs
 from pointsman import Outcomes
 from pointsman.errors import DataError
 from tests.support.langchain import HARD, FakeChat, routed
