@@ -46,23 +46,35 @@ class Conduct:
         """The tries of a call."""
         return Attempts(plan.router, self.failover, self._breaker)
 
+    def climbs(self, decision: Decision, plan: Plan) -> bool:
+        """Whether candidates answer and are judged from the cheapest up.
+
+        A model that a tool loop has been handed up to keeps it.
+        """
+        if self.cascade is None or decision.forced or plan.model_name is not None:
+            return False
+        previous = self._previous(plan) if _in_tool_loop(plan) else None
+        return previous is None or previous.candidate == self.cascade.ladder(plan.router.pool)[0]
+
     def settle(self, decision: Decision, plan: Plan) -> Decision:
         """The decision to act by, in view of the conversation so far."""
         if self.stay is None:
             return decision
-        previous = last_turn(plan.messages) or self._conversations.last(plan.query.conversation)
         return self.stay.settle(
             decision,
-            previous,
+            self._previous(plan),
             plan.router.pool,
             prompt_tokens=plan.query.prompt_tokens or 0,
-            in_tool_loop=isinstance(plan.messages[-1], ToolMessage | FunctionMessage),
+            in_tool_loop=_in_tool_loop(plan),
         )
 
     def remember(self, plan: Plan, decision: Decision, outcome: Outcome) -> None:
         """A call has ended well."""
         if self.stay is not None and outcome.error is None:
             self._conversations.note(plan.query.conversation, Turn.of(decision, outcome))
+
+    def _previous(self, plan: Plan) -> Turn | None:
+        return last_turn(plan.messages) or self._conversations.last(plan.query.conversation)
 
 
 def last_turn(messages: Sequence[BaseMessage]) -> Turn | None:
@@ -71,3 +83,8 @@ def last_turn(messages: Sequence[BaseMessage]) -> Turn | None:
         if isinstance(message, AIMessage) and (decision := routing_decision(message)) is not None:
             return Turn.of(decision, routing_outcome(message))
     return None
+
+
+def _in_tool_loop(plan: Plan) -> bool:
+    """Whether the call hands a tool's result to the model that asked for it."""
+    return isinstance(plan.messages[-1], ToolMessage | FunctionMessage)

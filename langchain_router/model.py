@@ -158,6 +158,8 @@ class RoutedChatModel(RoutedBatches):
             strong_share=self.strong_share,
             policy=self.policy,
         )
+        if self.cascade is not None:
+            self.cascade.ladder(self._router.pool)  # says now what it cannot work with
 
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:

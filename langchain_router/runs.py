@@ -23,12 +23,15 @@ from langchain_core.callbacks import (
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import Self
 
+from langchain_router.cascading import Accepted, Drafts
 from langchain_router.conduct import Conduct
 from langchain_router.doors import Door, Whole
 from langchain_router.plan import Plan
 from langchain_router.route import Route
+from pointsman.cascade import Ask, Cascade, Verdict, adrive, drive
+from pointsman.chat import Answer, aask_model, ask_model
 from pointsman.decision import Decision
-from pointsman.records import EVENT_NAME, decision_metadata, outcome_metadata
+from pointsman.records import EVENT_NAME, Call, decision_metadata, outcome_metadata
 
 __all__ = ["AsyncRun", "Owner", "Run"]
 
@@ -73,6 +76,8 @@ class _RunBase:
         self._door = door
         self._attempts = conduct.attempts(plan)
         self._route: Route | None = None
+        self._since: Call | None = None
+        self._accepted: Accepted | None = None
 
     def _manager(self, kind: type[Manager]) -> Manager | None:
         """The call's callbacks and the router's, for whom its run is opened; None where nobody listens."""
@@ -100,17 +105,33 @@ class _RunBase:
 
     def _take(self, decision: Decision, child: BaseCallbackManager | None) -> Route:
         """The candidate that is asked next."""
-        before, started = self._route, None
-        if before is not None:
-            started, started.earlier = before.call, (before.finish(),)
-        self._route = route = Route(self._plan, decision, self._door, self._attempts, started)
+        if (before := self._route) is not None:
+            self._since = before.call
+            self._since.earlier = (before.finish(),)
+        self._route = route = Route(self._plan, decision, self._door, self._attempts, self._since)
         metadata = {**route.config.get("metadata", {}), **decision_metadata(route.decision)}
         route.config = {**route.config, "metadata": metadata}
         if child is not None:
             route.config["callbacks"] = child
             if isinstance(self._door, Whole) or (self._plan.replay is not None and self._plan.replay.structured):
                 child.add_handler(route.listen(), inherit=True)
+        if self._accepted is not None:
+            route.tap = self._accepted.tap
         return route
+
+    def _climb(self, decision: Decision) -> Generator[tuple[Ask, ...], tuple[Answer, ...], Verdict]:
+        """The cascade of this call."""
+        plan = self._plan
+        self._drafts = Drafts(plan, decision, self._door, self._attempts)
+        cascade: Cascade = self._conduct.cascade  # type: ignore[assignment]  # only a conduct with one climbs
+        return cascade.steps(decision, plan.router.pool, plan.query.text)
+
+    def _climbed(self, verdict: Verdict) -> Decision:
+        """Whom to ask after the cascade, or whose answer it has accepted."""
+        self._since = self._drafts.call
+        self._since.earlier += verdict.earlier
+        self._accepted = None if verdict.answer is None else verdict.answer.raw
+        return verdict.decision
 
     def _close(self, handlers: Sequence[BaseCallbackHandler], run_id: UUID | None, error: BaseException | None) -> None:
         """What is kept of the call: in the conversation, and in the metadata of this run where a tracer keeps it."""
@@ -146,16 +167,29 @@ class Run(_RunBase):
             plan = self._plan
             decided = plan.decision or plan.router.decide(plan.query, excluded=self._attempts.excluded)
             decision = self._conduct.settle(decided, plan)
-        if self._run is None:
-            return self._take(decision, None)
-        child = self._run.get_child()
+            if self._conduct.climbs(decision, plan):
+                decision = self._climbed(drive(self._climb(decision), self._ask))
+        child = self._child()
         route = self._take(decision, child)
-        child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
+        if self._run is not None and child is not None:
+            child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
         return route
 
     def pieces(self, route: Route) -> Generator[Any]:
-        """What the candidate says."""
-        return self._door.open(route)
+        """What the candidate says, or has said before a judge."""
+        return self._door.open(route) if self._accepted is None else self._accepted.again()
+
+    def _child(self) -> CallbackManager | None:
+        return None if self._run is None else self._run.get_child()
+
+    def _ask(self, ask: Ask) -> Answer:
+        """One call of a cascade."""
+        drafts, child = self._drafts, self._child()
+        if ask.candidate is None:
+            return ask_model(ask.model, ask.prompt, drafts.judging(ask, child))
+        with drafts.route(ask.candidate, ask.options, child) as route:
+            return drafts.answer(route, list(self._door.open(route)))
+        raise drafts.failed(route)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -188,16 +222,29 @@ class AsyncRun(_RunBase):
             plan = self._plan
             decided = plan.decision or await plan.router.adecide(plan.query, excluded=self._attempts.excluded)
             decision = self._conduct.settle(decided, plan)
-        if self._run is None:
-            return self._take(decision, None)
-        child = self._run.get_child()
+            if self._conduct.climbs(decision, plan):
+                decision = self._climbed(await adrive(self._climb(decision), self._ask))
+        child = self._child()
         route = self._take(decision, child)
-        await child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
+        if self._run is not None and child is not None:
+            await child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
         return route
 
     def pieces(self, route: Route) -> AsyncGenerator[Any]:
-        """What the candidate says."""
-        return self._door.aopen(route)
+        """What the candidate says, or has said before a judge."""
+        return self._door.aopen(route) if self._accepted is None else self._accepted.aagain()
+
+    def _child(self) -> AsyncCallbackManager | None:
+        return None if self._run is None else self._run.get_child()
+
+    async def _ask(self, ask: Ask) -> Answer:
+        """One call of a cascade."""
+        drafts, child = self._drafts, self._child()
+        if ask.candidate is None:
+            return await aask_model(ask.model, ask.prompt, drafts.judging(ask, child))
+        with drafts.route(ask.candidate, ask.options, child) as route:
+            return drafts.answer(route, [piece async for piece in self._door.aopen(route)])
+        raise drafts.failed(route)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
