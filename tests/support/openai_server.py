@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,11 +43,13 @@ class OpenAIServer:
         url: base URL for a client, ending in /v1.
         requests: bodies received, in order.
         failures: one is taken off the front for each request.
+        reply: what to say to a request instead of `ANSWER`.
     """
 
     url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    reply: Callable[[dict[str, Any]], str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def asked(self, model: str) -> list[dict[str, Any]]:
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif body.get("stream"):
             self._pieces(list(_events(body)), failure.cut_after)
         else:
-            self._whole(200, _completion(body))
+            self._whole(200, _completion(body, self.server.book.reply))
 
     def _whole(self, status: int, payload: dict[str, Any]) -> None:
         data = json.dumps(payload).encode()
@@ -118,8 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def _completion(body: dict[str, Any]) -> dict[str, Any]:
+def _completion(body: dict[str, Any], reply: Callable[[dict[str, Any]], str] | None = None) -> dict[str, Any]:
     message, finish = _message(body)
+    if reply is not None:
+        message = {"role": "assistant", "content": reply(body)}
     choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": _logprobs(body, message)}
     return {**_head(body, "chat.completion"), "choices": [choice], "usage": _usage(body, message)}
 

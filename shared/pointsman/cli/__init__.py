@@ -10,6 +10,7 @@ from pointsman.cli.adapt import add_adapt
 from pointsman.cli.arguments import OneLineParser
 from pointsman.cli.data import add_data
 from pointsman.cli.demo import add_demo
+from pointsman.cli.label import add_label
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
 from pointsman.errors import ArtifactNotFoundError, ConfigurationError, PointsmanError, QueryError
@@ -56,5 +57,6 @@ def _parser() -> OneLineParser:
     add_route(commands)
     add_train(commands)
     add_adapt(commands)
+    add_label(commands)
     add_data(commands)
     return parser
