@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pointsman.cli.adapt import add_adapt
 from pointsman.cli.arguments import OneLineParser
+from pointsman.cli.calibrate import add_calibrate
 from pointsman.cli.data import add_data
 from pointsman.cli.demo import add_demo
 from pointsman.cli.label import add_label
@@ -57,6 +58,7 @@ def _parser() -> OneLineParser:
     add_route(commands)
     add_train(commands)
     add_adapt(commands)
+    add_calibrate(commands)
     add_label(commands)
     add_data(commands)
     return parser

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointsman.cli.arguments import add_output, add_pair, add_rule, pair_of, refuse_tty
-from pointsman.errors import DataError, QueryError
+from pointsman.cli.prompts import filled, read_prompts
+from pointsman.errors import QueryError
 
 if TYPE_CHECKING:
     from pointsman.cli.arguments import Commands
@@ -29,7 +29,11 @@ def add_route(commands: Commands) -> None:
         description="Say which model each prompt would go to, and why. No model is called.",
     )
     parser.add_argument("prompt", nargs="*", help="a prompt; - reads standard input, one prompt to a line")
-    parser.add_argument("--file", metavar="PATH", help="read prompts from a file, one to a line")
+    parser.add_argument(
+        "--file",
+        metavar="PATH",
+        help="read prompts from a file: one to a line, or csv, jsonl, parquet with a column 'prompt'",
+    )
     add_pair(parser)
     add_rule(parser)
     parser.add_argument("--router", default="default", metavar="NAME", help="a shipped router, or a saved one's folder")
@@ -63,7 +67,7 @@ def _prompts(args: argparse.Namespace) -> list[str]:
     for prompt in args.prompt:
         prompts.extend(_stdin() if prompt == _STDIN else [prompt])
     if args.file is not None:
-        prompts.extend(_lines_of(args.file))
+        prompts.extend(read_prompts(args.file))
     if not prompts:
         msg = "there is no prompt; give one in quotes, - for standard input, or --file PATH"
         raise QueryError(msg)
@@ -72,20 +76,7 @@ def _prompts(args: argparse.Namespace) -> list[str]:
 
 def _stdin() -> Iterator[str]:
     refuse_tty()
-    return _filled(sys.stdin.read().splitlines())
-
-
-def _lines_of(path: str) -> Iterator[str]:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read ({error}); give a UTF-8 text file with one prompt to a line"
-        raise DataError(msg) from error
-    return _filled(text.splitlines())
-
-
-def _filled(lines: Sequence[str]) -> Iterator[str]:
-    return (line for line in lines if line.strip())
+    return filled(sys.stdin.read().splitlines())
 
 
 def _print_table(prompts: Sequence[str], decisions: Sequence[Decision]) -> None:
