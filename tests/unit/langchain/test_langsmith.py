@@ -12,6 +12,7 @@ import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.tools import tool
 from langchain_core.tracers import LangChainTracer
 from langchain_openai import ChatOpenAI
 
@@ -30,6 +31,12 @@ DECIDED = {"router_candidate", "router_win_rate", "router_threshold", "router_po
 SPENT = {"router_cost_usd", "router_baseline_cost_usd", "router_saved_usd"}
 
 Drive = Callable[[RoutedChatModel, dict[str, Any]], Any]
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
 
 
 async def _gather(stream: Any) -> list[Any]:
@@ -173,6 +180,41 @@ def test_real_clients_leave_no_key_in_a_trace() -> None:
     assert "gpt-4.1-nano" in sent
     assert OPENAI_KEY not in sent
     assert API_KEY not in sent
+
+
+AGENT_DRIVES: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+    "invoke": lambda agent, config: agent.invoke(ASKED, config),
+    "ainvoke": lambda agent, config: asyncio.run(agent.ainvoke(ASKED, config)),
+    "stream": lambda agent, config: list(agent.stream(ASKED, config, stream_mode="messages")),
+    "astream": lambda agent, config: asyncio.run(_gather(agent.astream(ASKED, config, stream_mode="messages"))),
+}
+ASKED = {"messages": [("user", "What is 3 + 3?")]}
+
+
+@pytest.mark.parametrize("drive", AGENT_DRIVES.values(), ids=AGENT_DRIVES)
+def test_an_agents_calls_lie_in_its_one_trace_each_in_a_run_of_the_router(drive: Callable[..., Any]) -> None:
+    agents = pytest.importorskip("langchain.agents", reason="agents need langchain")
+    from langchain_router import RouterMiddleware
+
+    pair = {"strong": FakeChat(model="big"), "weak": FakeChat(model="small")}
+    routing = RouterMiddleware(**pair, router=router(), candidates=priced())
+    counter = UsageMetadataCallbackHandler()
+    with tracing() as (server, config):
+        agent = agents.create_agent(FakeChat(model="not called"), tools=[add], middleware=[routing])
+        drive(agent, {"callbacks": [*config["callbacks"], counter]})
+    (root,) = server.roots
+    chains = [run for run in root.walk() if run.name == "RouterMiddleware"]
+    assert [[inner.shape for inner in chain.inside] for chain in chains] == [["llm FakeChat"]] * 2
+    assert [run.name for run in root.walk() if run.kind == "llm"] == ["FakeChat", "FakeChat"], "no model call besides"
+    assert [run.name for run in root.walk() if run.kind == "tool"] == ["add"]
+    for chain in chains:
+        (model,) = chain.inside
+        assert chain.metadata.keys() >= DECIDED | SPENT
+        assert (model.metadata["router_candidate"], model.metadata["ls_model_name"]) == ("weak", "small")
+        assert chain.outputs["routing"]["id"] == model.metadata["router_decision_id"]
+    used = [run.metadata["usage_metadata"] for run in root.walk() if "usage_metadata" in run.metadata]
+    assert len(used) == 2, "on the models' runs alone"
+    assert sum(usage["total_tokens"] for usage in used) == counter.usage_metadata["small"]["total_tokens"]
 
 
 def test_the_arm_of_a_split_can_be_filtered_by_and_a_shadow_leaves_no_run() -> None:
