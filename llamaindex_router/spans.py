@@ -6,14 +6,15 @@ where it comes from: a selector, a condensing chat engine and an agent all hand 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from llama_index.core.base.llms.base import BaseLLM
-from llama_index.core.schema import QueryBundle
+from llama_index.core.response_synthesizers.base import BaseSynthesizer
+from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import BasePydanticProgram
 from llama_index_instrumentation import root_dispatcher
@@ -30,6 +31,7 @@ __all__ = [
     "component",
     "enclosing",
     "follow_spans",
+    "found_chunks",
     "question_scope",
     "root_question",
 ]
@@ -55,6 +57,7 @@ class Span:
         is_run: it is the run of a workflow, such as an agent.
         is_means: it is a method of a model, or of a program around one; neither asks on its own account.
         is_tool: it is a tool at work.
+        chunks: what was retrieved for the answer that its component makes, if it is given that.
         notes: the records of the routed calls inside it.
         tool_error: what a tool inside this run raised since its model was last asked.
     """
@@ -66,6 +69,7 @@ class Span:
     is_run: bool = False
     is_means: bool = False
     is_tool: bool = False
+    chunks: Sequence[NodeWithScore] | None = None
     notes: list[Note] = field(default_factory=list)
     tool_error: str | None = None
 
@@ -123,6 +127,11 @@ def root_question() -> str | None:
     for span in enclosing():
         found = span.question or span.run_question or found
     return found
+
+
+def found_chunks() -> Sequence[NodeWithScore] | None:
+    """What was retrieved for the answer that is being made; None where no answer is made of chunks."""
+    return next((span.chunks for span in enclosing() if span.chunks is not None), None)
 
 
 @contextmanager
@@ -186,6 +195,8 @@ class _Follower(BaseSpanHandler[Any]):
             arguments = bound_args.arguments
             span.question = _question_in(arguments)
             span.is_tool = isinstance(instance, BaseTool)
+            if isinstance(instance, BaseSynthesizer):
+                span.chunks = arguments.get("nodes")
             if _RUN in arguments:
                 span.is_run = True
                 span.run_question = _asked_of_run(arguments[_RUN])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,15 @@ from pointsman.embedders.base import Embedder
 from pointsman.errors import ConfigurationError, PolicyError, ScorerError
 from pointsman.matching import match_pool
 from pointsman.pool import Candidate, Pool
-from pointsman.scorers.base import EmbeddingScorer, JointScorer, KnowsModels, ReferenceScorer, Scorer, SelectableScorer
+from pointsman.scorers.base import (
+    EmbeddingScorer,
+    FeatureScorer,
+    JointScorer,
+    KnowsModels,
+    ReferenceScorer,
+    Scorer,
+    SelectableScorer,
+)
 
 __all__ = ["BoundScorer", "bind", "over"]
 
@@ -30,6 +38,7 @@ class BoundScorer:
         matched: candidate -> how its model was found; empty for scorers that look at no model.
         pair: the scorer's models for strong and weak, where the pool names them.
         joint: the scorer, if it gives quality and win rate in one pass.
+        reader: the scorer, if it reads features of a call beside its words.
     """
 
     scorer: Scorer
@@ -38,19 +47,30 @@ class BoundScorer:
     matched: dict[str, str]
     pair: tuple[str, str] | None
     joint: JointScorer | None
+    reader: FeatureScorer | None
 
-    def score(self, texts: Sequence[str]) -> tuple[Floats, Floats | None]:
+    def score(
+        self, texts: Sequence[str], features: Sequence[Mapping[str, float]] | None = None
+    ) -> tuple[Floats, Floats | None]:
         """Quality float64[n, candidates], and win rates float64[n] where there is a pair.
+
+        Args:
+            texts: what is asked.
+            features: `Query.features` of each; None for none.
 
         Raises:
             ScorerError: the scorer returned the wrong shape, or numbers outside [0, 1].
         """
+        scorer, joint = self.scorer, self.joint
+        if features is not None and self.reader is not None:
+            scorer = self.reader.with_features(features)
+            joint = _joint(scorer)
         if self.pair is None:
-            quality, rates = self.scorer.quality(texts), None
-        elif self.joint is not None:
-            quality, rates = self.joint.score(texts, *self.pair)
+            quality, rates = scorer.quality(texts), None
+        elif joint is not None:
+            quality, rates = joint.score(texts, *self.pair)
         else:
-            quality, rates = self.scorer.quality(texts), self.scorer.win_rate(texts, *self.pair)
+            quality, rates = scorer.quality(texts), scorer.win_rate(texts, *self.pair)
         checked = self._checked(quality, (len(texts), len(self.scorer.models)), "quality")[:, self.columns]
         return checked, None if rates is None else self._checked(rates, (len(texts),), "win rates")
 
@@ -100,8 +120,8 @@ def bind(pool: Pool, scorer: Scorer) -> BoundScorer:
     pair = None
     if pool.strong is not None and pool.weak is not None:
         pair = (models[pool.position(pool.strong)], models[pool.position(pool.weak)])
-    joint = narrowed if isinstance(narrowed, JointScorer) else None
-    return BoundScorer(narrowed, columns, models, matched, pair, joint)
+    reader = narrowed if isinstance(narrowed, FeatureScorer) else None
+    return BoundScorer(narrowed, columns, models, matched, pair, _joint(narrowed), reader)
 
 
 def over(scorer: Scorer, embedder: Embedder) -> Scorer:
@@ -114,6 +134,11 @@ def over(scorer: Scorer, embedder: Embedder) -> Scorer:
         return scorer.with_embedder(embedder)
     msg = f"a {type(scorer).__name__} takes no embedder; leave embedder out"
     raise ConfigurationError(msg)
+
+
+def _joint(scorer: Scorer) -> JointScorer | None:
+    """The scorer, if it is one: asked once per pool, for asking takes longer than the answer."""
+    return scorer if isinstance(scorer, JointScorer) else None
 
 
 def _exact(candidate: Candidate, scorer: Scorer) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Literal, get_args
 
 from pointsman.errors import QueryError
@@ -61,9 +64,11 @@ class Query:
         stage: which step of a pipeline asks ("refine", "selector"), where the framework tells.
         tags: free labels, carried into the record.
         reply_tokens: room that the call asks for its answer, if it names one.
+        features: numbers about the call that are not in its words, such as how well its context was found; for scorers
+            that read them, see `pointsman.scorers.base.FeatureScorer`.
 
     Raises:
-        QueryError: `text` is no string, `source` is unknown, or `prompt_tokens` is negative.
+        QueryError: `text` is no string, `source` is unknown, `prompt_tokens` is negative, or a feature is no number.
     """
 
     text: str
@@ -74,6 +79,7 @@ class Query:
     tags: tuple[str, ...] = ()
     stage: str = ""
     reply_tokens: int | None = None
+    features: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
@@ -85,6 +91,8 @@ class Query:
         if self.prompt_tokens is not None and self.prompt_tokens < 0:
             msg = f"prompt_tokens is {self.prompt_tokens}; give a count of 0 or more, or None where it is not known"
             raise QueryError(msg)
+        if self.features:
+            _check_numbers(self.features)
         object.__setattr__(self, "text", clean_text(self.text))
 
     @classmethod
@@ -96,6 +104,13 @@ class Query:
     def scorable(self) -> bool:
         """Whether there are any words to score."""
         return bool(self.text) and not self.text.isspace()
+
+
+def _check_numbers(features: Mapping[str, object]) -> None:
+    wrong = [name for name, value in features.items() if not (isinstance(value, Real) and math.isfinite(value))]
+    if wrong:
+        msg = f"the features {', '.join(wrong)} are no finite numbers; leave out what is not known"
+        raise QueryError(msg)
 
 
 def clean_text(text: str) -> str:

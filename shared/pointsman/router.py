@@ -187,6 +187,11 @@ class Router:
         """Whether deciding takes less time than handing it to a thread."""
         return bool(getattr(self.scorer, "instant", False))
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The numbers of `Query.features` that the scorer reads; empty for the router that ships."""
+        return () if self._bound.reader is None else self._bound.reader.features
+
     # -- other routers from this one
 
     def with_policy(self, policy: Policy) -> Router:
@@ -328,7 +333,8 @@ class Router:
         quality = np.full((len(queries), len(self.pool)), np.nan)
         win_rate = None if self._bound.pair is None else np.full(len(queries), np.nan)
         if rows:
-            quality[rows], found = self._bound.score([queries[row].text for row in rows])
+            features = [queries[row].features for row in rows] if self.features else None
+            quality[rows], found = self._bound.score([queries[row].text for row in rows], features)
             if win_rate is not None and found is not None:
                 win_rate[rows] = found
         return quality, win_rate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EmbeddingScorer",
+    "FeatureScorer",
     "JointScorer",
     "KnowsModels",
     "ReferenceScorer",
@@ -93,6 +94,20 @@ class SharedVectorScorer(EmbeddingScorer, Protocol):
         self, vectors: NDArray[np.float32], strong: str, weak: str
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Quality float64[n, m] and win rate float64[n] of prompts given as vectors float32[n, d]."""
+        ...
+
+
+@runtime_checkable
+class FeatureScorer(Scorer, Protocol):
+    """A scorer that reads more of a call than its words: the numbers in `Query.features`."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of those that it reads; a call may lack any of them."""
+        ...
+
+    def with_features(self, rows: Sequence[Mapping[str, float]]) -> Scorer:
+        """The same scorer for texts that have these features, row by row."""
         ...
 
 

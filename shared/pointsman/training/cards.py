@@ -60,6 +60,8 @@ that P(the strong model of a pair answers better), ties counted half.
   divide the pair, and low both for those that everybody answers and for those that nobody does.
 - **Why so**: a score that is linear in the prompt (RouteLLM's matrix factorisation) lost to bare length on held-out
   sources; length rises with the gap on easy sources and falls with it on hard ones, which a difficulty can say.
+- **Looks at**: the words of the prompt. It reads no other features of a call, such as how much context was retrieved
+  for it and with which scores; a scorer of yours can (`pointsman.scorers.base.FeatureScorer`).
 - **Fit**: concave, by Newton's method; no chance in it. The seed ({seed}) draws the reference prompts and the pairs and
   samples below. `{settings}`
 
