@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pointsman.data.outcomes import Battles, Outcomes
-from pointsman.data.tables import read_columns
+from pointsman.data.tables import Columns, read_columns
 from pointsman.errors import DataError
 
 __all__ = ["hashes", "merge_battles", "merge_outcomes", "read_data"]
@@ -22,7 +22,7 @@ def read_data(paths: Sequence[str | Path]) -> Outcomes | Battles:
         DataError: a file is absent or not what its layout promises, or the files are of both kinds.
         MissingExtraError: one is parquet and pyarrow is not installed.
     """
-    wide = {str(path): any(name.startswith("score|") for name in read_columns(path)) for path in paths}
+    wide = {str(path): _is_wide(read_columns(path), Path(path).name) for path in paths}
     if len(set(wide.values())) > 1:
         named = [next(Path(path).name for path, kind in wide.items() if kind is each) for each in (True, False)]
         msg = f"{named[0]} holds outcomes and {named[1]} battles; give files of one kind"
@@ -30,6 +30,17 @@ def read_data(paths: Sequence[str | Path]) -> Outcomes | Battles:
     if all(wide.values()):
         return merge_outcomes([Outcomes.read(path) for path in paths])
     return merge_battles([Battles.read(path) for path in paths])
+
+
+def _is_wide(columns: Columns, file: str) -> bool:
+    if any(name.startswith("score|") for name in columns):
+        return True
+    if not {"model_a", "model_b", "winner"} & columns.keys():
+        answers = any(name.startswith("answer|") for name in columns)
+        mend = "label its answers first, pointsman label" if answers else f"it has {', '.join(list(columns)[:8])}"
+        msg = f"{file}: neither columns score|<model> (outcomes) nor model_a, model_b and winner (battles); {mend}"
+        raise DataError(msg)
+    return False
 
 
 def merge_outcomes(tables: Sequence[Outcomes]) -> Outcomes:

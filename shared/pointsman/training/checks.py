@@ -14,6 +14,7 @@ __all__ = ["MINIMUM_ROWS", "check_battles", "check_outcomes"]
 
 MINIMUM_ROWS = 20
 """Fewer prompts or battles than this cannot tell a router from chance."""
+TIE = 0.5
 
 
 def check_outcomes(data: Outcomes | Battles) -> Outcomes:
@@ -61,12 +62,17 @@ def check_battles(data: Outcomes | Battles, *, per_prompt: int | None = None, se
         seed: of the draw of those.
 
     Raises:
-        DataError: fewer than 20 battles, columns of different lengths, a label outside [0, 1], or a weight below 0.
+        DataError: fewer than 20 battles, columns of different lengths, a label outside [0, 1], a weight below 0, or
+            nothing but ties; or for outcomes what `check_outcomes` refuses.
     """
-    battles = _sound(as_battles(data, per_prompt=per_prompt, seed=seed))
+    known = check_outcomes(data) if isinstance(data, Outcomes) else data
+    battles = _sound(as_battles(known, per_prompt=per_prompt, seed=seed))
     named = np.array([a != b for a, b in zip(battles.model_a, battles.model_b, strict=True)], dtype=bool)
     fair = keep_rows(battles, named & (battles.counts > 0))
     _enough(len(fair), "battles between two models")
+    if (fair.labels == TIE).all():
+        msg = f"all {len(fair)} battles are ties, so they say nothing on which to route; add others"
+        raise DataError(msg)
     return fair if fair.weights is None else replace(fair, weights=fair.weights / fair.weights.mean())
 
 
