@@ -64,6 +64,35 @@ class TestRouterOverManyModels(LLMContract):
         return RouterLLM(llms=talkers("a", "b", "c"), router=router, candidates=prices)
 
 
+class TestRouterByStage(LLMContract):
+    """Nothing is scored, for each stage has its model; questions come from the root."""
+
+    def make_llm(self):
+        return pair(stages={"chat": "weak", "custom": "weak", "agent": "strong"}, question="root")
+
+
+class Down(Talker):
+    """A model whose provider is down."""
+
+    def _reply(self, method, prompt, tools=()):
+        raise ConnectionError("the provider is down")
+
+
+class TestRouterWhoseFirstModelFails(LLMContract):
+    """Every call is the strong model's first, and the weak one answers."""
+
+    deviations = MappingProxyType(
+        dict.fromkeys(
+            ("test_events_go_out_once_and_in_order", "test_callbacks_are_counted_once"),
+            "the call that failed is on LlamaIndex's record, too, with no tokens and no end",
+        )
+    )
+
+    def make_llm(self):
+        models = {"strong": Down(name="strong"), "weak": Talker(name="weak")}
+        return RouterLLM(**models, router=keyword_router(Keyword("Name")), threshold=0.0)
+
+
 # Core's CustomLLM makes its chat of a completion and its async methods of the sync ones, all of them decorated.
 OF_CUSTOM_LLM = MappingProxyType(
     {
