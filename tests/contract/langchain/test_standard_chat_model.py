@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -26,6 +28,13 @@ PRICES = {
 PAIR = {
     name: Candidate(name, input_price=price, output_price=price) for name, price in {"strong": 9, "weak": 1}.items()
 }
+
+
+@pytest.fixture(autouse=True)
+def _pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suites fetch pictures, sounds and papers from the network; no model here looks into them."""
+    monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "none")
+    monkeypatch.setattr("httpx.get", lambda *args, **kwargs: SimpleNamespace(content=b"a picture"))
 
 
 class Standard:
@@ -49,6 +58,9 @@ class Standard:
     @property
     def supports_anthropic_inputs(self) -> bool:
         return True
+
+    supports_image_inputs = supports_image_urls = supports_image_tool_message = True
+    supports_pdf_inputs = supports_pdf_tool_message = supports_audio_inputs = True
 
     @property
     def model_override_value(self) -> str:
