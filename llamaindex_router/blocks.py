@@ -20,10 +20,12 @@ from pointsman.query import Needs
 
 __all__ = ["needs_of"]
 
+_NONE = Needs()
+
 
 def needs_of(messages: Iterable[ChatMessage], needs: Needs | None = None) -> Needs:
     """`needs`, and those of every image, audio and document in the messages; a video needs a model that sees."""
-    found = needs or Needs()
+    found = needs or _NONE
     for message in messages:
         for block in _flat(message.blocks):
             if isinstance(block, ImageBlock | VideoBlock):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import aclosing, closing
 from typing import NamedTuple, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
@@ -34,12 +34,29 @@ class Model(NamedTuple):
     """One of the models to choose from.
 
     Attributes:
+        candidate: its name in the pool.
         llm: called as a function calling model; the gates see to it that one without tools is never asked for any.
         name: what its events call it.
     """
 
+    candidate: str
     llm: FunctionCallingLLM
     name: str
+
+
+class _Trying:
+    """A block whose errors are left behind if the call survives them."""
+
+    __slots__ = ("_survive",)
+
+    def __init__(self, survive: Callable[[BaseException], bool]) -> None:
+        self._survive = survive
+
+    def __enter__(self) -> None:
+        """Nothing to set up."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        return error is not None and self._survive(error)
 
 
 class RoutedCall:
@@ -149,28 +166,29 @@ class RoutedCall:
         self._call.decision = decision
         self._model = self._models[decision.candidate]
         self._watch = Watch(self._model.name)
-        record = routing_record(decision)
-        self._record.update(record)  # the same dict: whoever noted the call sees who answered in the end
+        self._record.update(
+            routing_record(decision)
+        )  # the same dict: whoever noted the call sees who answered in the end
         self._choice.attempts.start(decision)
-        announce_decision(record, self._asked.query.text, self._parent_span)
+        announce_decision(decision, self._asked.query.text, self._parent_span)
         self._span.show_decision(decision)
 
-    @contextmanager
-    def _trying(self) -> Iterator[None]:
-        """An error before the first word turns the call to the next model, if there is one for it.
+    def _trying(self) -> _Trying:
+        return _Trying(self._survive)
 
-        Any other ends the call and goes on; a reader who leaves a stream early is none.
+    def _survive(self, error: BaseException) -> bool:
+        """Whether the call goes on after an error, as it does with the next model before the first word.
+
+        Any other error ends it; a reader who leaves a stream early is none.
         """
-        try:
-            yield
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            following = None if self._begun else self._choice.attempts.fail(self._call.decision, error)
-            if following is None:
-                self._settle(error)
-                raise
-            self._turn_to(following)
+        if isinstance(error, GeneratorExit):
+            return False
+        following = None if self._begun else self._choice.attempts.fail(self._call.decision, error)
+        if following is None:
+            self._settle(error)
+            return False
+        self._turn_to(following)
+        return True
 
     def _passed_over(self, result: object) -> bool:
         """Whether an answer with nothing in it is left for that of the next model; without one it is the answer."""
@@ -222,7 +240,7 @@ class RoutedCall:
         if error is None:
             self._chooser.answered(self._choice, self._call.decision)
         self._record.update(routing_record(None, outcome))
-        announce_outcome(outcome.as_dict(), self._parent_span)
+        announce_outcome(outcome, self._parent_span)
         self._span.show_outcome(self._call.decision, outcome)
 
     @property

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import Field, PrivateAttr, SerializeAsAny
 
-from llamaindex_router.calls import Model, RoutedCall
-from llamaindex_router.choice import Choice, Chooser
-from llamaindex_router.fit import Fit
-from llamaindex_router.question import Asked, to_the_root
-from llamaindex_router.thinking import without_foreign_thoughts
-from pointsman.router import Router
+from llamaindex_router.desk import Desk
+from llamaindex_router.question import Asked
 
 __all__ = ["Delegating", "without_defaults"]
 
@@ -37,69 +33,42 @@ class Delegating(FunctionCallingLLM):
 
     llms: dict[str, SerializeAsAny[LLM]] = Field(description="The models by name.", exclude=True, repr=False)
 
-    _router: Router = PrivateAttr()
-    _metadata: LLMMetadata = PrivateAttr()
-    _children: dict[str, LLMMetadata] = PrivateAttr()
-    _models: dict[str, Model] = PrivateAttr()
-    _fit: Fit = PrivateAttr()
-    _chooser: Chooser = PrivateAttr()
-    _question: Literal["innermost", "root"] = PrivateAttr()
+    _desk: Desk = PrivateAttr()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep the signatures of methods that have spans: a span reads that of its method anew with every call."""
+        super().__init_subclass__(**kwargs)
+        for method in vars(cls).values():
+            inside = getattr(method, "__wrapped__", None)
+            if inspect.isfunction(inside):
+                vars(inside)["__signature__"] = inspect.signature(inside)
 
     def _value(self, asked: Asked, act: Callable[[FunctionCallingLLM], T]) -> T:
         if self.rate_limiter is not None:
             self.rate_limiter.acquire()
-        return self._decide(asked).value(act)
+        return self._desk.take(asked).value(act)
 
     async def _avalue(self, asked: Asked, act: Callable[[FunctionCallingLLM], Awaitable[T]]) -> T:
         if self.rate_limiter is not None:
             await self.rate_limiter.async_acquire()
-        return await (await self._adecide(asked)).avalue(act)
+        return await (await self._desk.atake(asked)).avalue(act)
 
     def _stream(
         self, asked: Asked, act: Callable[[FunctionCallingLLM], Generator[T, None, None]]
     ) -> Generator[T, None, None]:
         if self.rate_limiter is not None:
             self.rate_limiter.acquire()
-        return self._decide(asked).stream(act)
+        return self._desk.take(asked).stream(act)
 
     async def _astream(
         self, asked: Asked, act: Callable[[FunctionCallingLLM], Awaitable[AsyncGenerator[T, None]]]
     ) -> AsyncGenerator[T, None]:
         if self.rate_limiter is not None:
             await self.rate_limiter.async_acquire()
-        return await (await self._adecide(asked)).astream(act)
-
-    def _decide(self, asked: Asked) -> RoutedCall:
-        measured = self._fit.measured(self._about(asked))
-        return self._call(measured, self._chooser.choose(measured))
-
-    async def _adecide(self, asked: Asked) -> RoutedCall:
-        about = self._about(asked)
-        # counting a prompt that may not fit takes milliseconds, too long for an event loop
-        measured = await asyncio.to_thread(self._fit.measured, about) if self._fit.near(about) else about
-        return self._call(measured, await self._chooser.achoose(measured))
-
-    def _about(self, asked: Asked) -> Asked:
-        return to_the_root(asked) if self._question == "root" else asked
-
-    def _call(self, asked: Asked, choice: Choice) -> RoutedCall:
-        return RoutedCall(self._models, asked, choice, self._chooser, self._router.pool)
+        return await (await self._desk.atake(asked)).astream(act)
 
     def _for(self, llm: LLM, messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
-        """The messages as this model takes them.
-
-        Chat engines write system messages in the role that `metadata` names, and a model may want another; and it may
-        not be shown what a model of another provider thought.
-        """
-        name = next(name for name, child in self.llms.items() if child is llm)
-        shown = without_foreign_thoughts(messages, name, self._router.pool)
-        role = self._children[name].system_role
-        if role == self._metadata.system_role or self._metadata.system_role != MessageRole.SYSTEM:
-            return shown
-        return [
-            message.model_copy(update={"role": role}) if message.role == MessageRole.SYSTEM else message
-            for message in shown
-        ]
+        return self._desk.shown_to(llm, messages)
 
 
 def without_defaults(kwargs: dict[str, Any], **options: bool) -> dict[str, Any]:

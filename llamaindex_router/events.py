@@ -7,17 +7,21 @@ candidate. No prompt text is in them, only its hash.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base.event import BaseEvent
+from llama_index_instrumentation.dispatcher import Dispatcher
+from llama_index_instrumentation.event_handlers import NullEventHandler
 from pydantic import ConfigDict, Field
 
+from llamaindex_router.watch import Listener
 from pointsman.decision import Decision, Outcome
 
 __all__ = ["RoutingDecisionEvent", "RoutingOutcomeEvent", "announce_decision", "announce_outcome"]
 
 _dispatcher = get_dispatcher(__name__)
+_DEAF = (NullEventHandler, Listener)
+"""Handlers that do nothing with these events: LlamaIndex's own for nothing, and ours for those of models."""
 
 
 class _RoutingEvent(BaseEvent):
@@ -99,12 +103,25 @@ class RoutingOutcomeEvent(_RoutingEvent):
         return Outcome.from_dict(self.model_dump())
 
 
-def announce_decision(record: dict[str, Any], text: str, parent_span_id: str | None) -> None:
-    """Dispatch the event of a decision, given as its `as_dict()`, about `text`."""
+def announce_decision(decision: Decision, text: str, parent_span_id: str | None) -> None:
+    """Dispatch the event of a decision about `text`."""
+    if not _heard():
+        return
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    _dispatcher.event(RoutingDecisionEvent(parent_span_id=parent_span_id, query_hash=digest, **record))
+    _dispatcher.event(RoutingDecisionEvent(parent_span_id=parent_span_id, query_hash=digest, **decision.as_dict()))
 
 
-def announce_outcome(record: dict[str, Any], parent_span_id: str | None) -> None:
-    """Dispatch the event of an outcome, given as its `as_dict()`."""
-    _dispatcher.event(RoutingOutcomeEvent(parent_span_id=parent_span_id, **record))
+def announce_outcome(outcome: Outcome, parent_span_id: str | None) -> None:
+    """Dispatch the event of an outcome."""
+    if _heard():
+        _dispatcher.event(RoutingOutcomeEvent(parent_span_id=parent_span_id, **outcome.as_dict()))
+
+
+def _heard() -> bool:
+    """Whether anybody listens; making an event that nobody hears takes as long as all the rest of the record."""
+    dispatcher: Dispatcher | None = _dispatcher
+    while dispatcher is not None:
+        if not all(isinstance(handler, _DEAF) for handler in dispatcher.event_handlers):
+            return True
+        dispatcher = dispatcher.parent if dispatcher.propagate else None
+    return False

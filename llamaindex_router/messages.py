@@ -56,12 +56,13 @@ def users_words(messages: Sequence[ChatMessage], texts: Sequence[str]) -> str | 
     Returns:
         None if no user spoke; nothing ("") where the user only showed something.
     """
-    said = [
-        words
-        for message, text in zip(messages, texts, strict=True)
-        if message.role == MessageRole.USER and (words := _of_user(text)) is not None
-    ]
-    return next((words for words in reversed(said) if words.strip()), "") if said else None
+    found = None
+    for message, text in zip(reversed(messages), reversed(texts), strict=True):
+        if message.role == MessageRole.USER and (words := _of_user(text)) is not None:
+            if words.strip():
+                return words
+            found = ""
+    return found
 
 
 def trouble_in(messages: Sequence[ChatMessage]) -> str | None:

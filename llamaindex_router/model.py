@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from llama_index.core.base.llms.generic_utils import messages_to_prompt
 from llama_index.core.base.llms.types import ChatResponse, LLMMetadata, ToolCallBlock
@@ -14,12 +14,10 @@ from llama_index.core.llms.llm import ToolSelection, default_completion_to_promp
 from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.types import PydanticProgramMode
 
-from llamaindex_router.calls import Model
-from llamaindex_router.children import build_pool, merge_metadata, name_models, read_metadata
-from llamaindex_router.choice import Chooser
-from llamaindex_router.fit import Fit
+from llamaindex_router.children import build_pool, name_models, read_metadata
+from llamaindex_router.desk import Desk, Scored
 from llamaindex_router.journal import keep_journal
-from llamaindex_router.rules import Rule, Rules
+from llamaindex_router.rules import Rule
 from llamaindex_router.tools import RoutedToolMethods, selection_of
 from llamaindex_router.watch import watch_events
 from pointsman.configure import configure_router
@@ -86,7 +84,7 @@ class RouterLLM(RoutedToolMethods):
         candidates: Mapping[str, Candidate] | None = None,
         callback_manager: CallbackManager | None = None,
         rate_limiter: BaseRateLimiter | None = None,
-        question: Literal["innermost", "root"] = "innermost",
+        question: Scored = "innermost",
         stages: Mapping[str, Rule] | None = None,
         failover: Failover | None = _FAILOVER,
         **kwargs: Any,
@@ -118,21 +116,12 @@ class RouterLLM(RoutedToolMethods):
         router: Router,
         children: dict[str, LLMMetadata],
         rate_limiter: BaseRateLimiter | None,
-        question: Literal["innermost", "root"],
+        question: Scored,
         stages: dict[str, Rule],
         failover: Failover | None,
     ) -> None:
         super().__init__(llms=llms, rate_limiter=rate_limiter)
-        self._router = router
-        self._children = children
-        # judged by what it can do and not by its class: a model may bring its own methods for tools
-        self._models = {
-            name: Model(cast(FunctionCallingLLM, llm), children[name].model_name) for name, llm in self.llms.items()
-        }
-        self._metadata = merge_metadata(children, router.pool)
-        self._fit = Fit.of(router.pool)
-        self._question = question
-        self._chooser = Chooser(Rules(router, stages), failover)
+        self._desk = Desk(self.llms, children, router, question, stages, failover)
         watch_events()
         keep_journal()
 
@@ -146,23 +135,24 @@ class RouterLLM(RoutedToolMethods):
     @property
     def metadata(self) -> LLMMetadata:
         """What the models have in common: the smallest window, the longest output, tools if any calls them."""
-        return self._metadata
+        return self._desk.metadata
 
     @property
     def router(self) -> Router:
         """The router; its pool holds the models' prices, windows and abilities."""
-        return self._router
+        return self._desk.router
 
     def explain(self) -> str:
         """How calls are decided, for people: the models, the router's rule, and what each stage of a pipeline does."""
-        rules, failover = self._chooser.rules, self._chooser.failover
-        models = ", ".join(f"{candidate.name} ({candidate.model})" for candidate in self._router.pool)
+        rules, failover = self._desk.chooser.rules, self._desk.chooser.failover
+        models = ", ".join(f"{candidate.name} ({candidate.model})" for candidate in self._desk.router.pool)
         after = "never" if failover is None else f"after {', '.join(sorted(failover.on))}".replace("_", " ")
         return "\n".join(
             [
                 f"models      {models}",
-                f"router      {self._router.name}, {self._router.policy}",
-                f"question    {self._question}",
+                f"router      {self._desk.router.name}, {self._desk.router.policy}",
+                f"question    {self._desk.question}",
+                f"features    {', '.join(self._desk.router.features) or 'none: the words of the question alone'}",
                 f"failover    {after}",
                 "stages",
                 rules.explain(),
@@ -171,9 +161,9 @@ class RouterLLM(RoutedToolMethods):
 
     def to_payload(self) -> dict[str, Any]:
         """What traces may show: metadata, models' names and the policy; no settings of the models."""
-        models = {candidate.name: candidate.model for candidate in self._router.pool}
-        rule = {"candidates": models, "policy": str(self._router.policy)}
-        return {"class_name": self.class_name(), **self._metadata.model_dump(), **rule}
+        models = {candidate.name: candidate.model for candidate in self._desk.router.pool}
+        rule = {"candidates": models, "policy": str(self._desk.router.policy)}
+        return {"class_name": self.class_name(), **self._desk.metadata.model_dump(), **rule}
 
     # -- tool calls
 
@@ -201,10 +191,10 @@ class RouterLLM(RoutedToolMethods):
     @property
     def _tool_caller(self) -> FunctionCallingLLM:
         """The first model that calls tools."""
-        for candidate in self._router.pool:
+        for candidate in self._desk.router.pool:
             if candidate.abilities.tools:
                 return cast(FunctionCallingLLM, self.llms[candidate.name])
-        raise NoCandidateError({candidate.name: "no tools" for candidate in self._router.pool})
+        raise NoCandidateError({candidate.name: "no tools" for candidate in self._desk.router.pool})
 
     # -- attributes, copies
 
@@ -220,12 +210,12 @@ class RouterLLM(RoutedToolMethods):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "llms": self.llms,
-            "router": self._router,
-            "children": self._children,
+            "router": self._desk.router,
+            "children": self._desk.children,
             "rate_limiter": self.rate_limiter,
-            "question": self._question,
-            "stages": self._chooser.rules.given,
-            "failover": self._chooser.failover,
+            "question": self._desk.question,
+            "stages": self._desk.chooser.rules.given,
+            "failover": self._desk.chooser.failover,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -233,11 +223,11 @@ class RouterLLM(RoutedToolMethods):
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> RouterLLM:
         memo = {} if memo is None else memo
-        memo[id(self._router)] = self._router  # immutable, and too large to copy for nothing
+        memo[id(self._desk.router)] = self._desk.router  # immutable, and too large to copy for nothing
         return super().__deepcopy__(memo)
 
     def __repr__(self) -> str:
-        return f"RouterLLM({', '.join(self.llms)}, router={self._router!r})"
+        return f"RouterLLM({', '.join(self.llms)}, router={self._desk.router!r})"
 
     __str__ = __repr__
 

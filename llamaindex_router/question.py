@@ -27,7 +27,7 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llamaindex_router.blocks import needs_of
 from llamaindex_router.messages import text_of, users_words
 from llamaindex_router.restated import restated, stuffed
-from llamaindex_router.spans import asked_question, root_question
+from llamaindex_router.spans import Caller, caller, root_question
 from llamaindex_router.stages import Stage, stage_of_chat, stage_of_template, stage_of_text
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.errors import QueryError
@@ -50,6 +50,7 @@ VARIABLES = ("query_str", "question", "query", "input", "query_bundle")
 QUERY_TAG = "router.query"
 """The instrument tag that names the question, for code that sets tags anyway."""
 _HYDE_VARIABLE = "context_str"
+_NONE = Needs()
 
 _hint: ContextVar[tuple[str, Source] | None] = ContextVar("llamaindex_router_hint", default=None)
 
@@ -115,9 +116,9 @@ def from_text(prompt: object) -> Asked:
     if not isinstance(prompt, str):
         msg = f"No prompt provided in positional or keyword arguments: a completion needs a str, not {prompt!r}"
         raise QueryError(msg)
-    inside = stuffed(prompt)
-    found: tuple[str, Source] = (prompt, "prompt") if inside is None else (inside, "message")
-    return _asked(_of_span() or found, (prompt,), Needs(), stage_of_text())
+    by = caller()
+    found = _of_span(by) or _of_prompt(prompt)
+    return _asked(found, (prompt,), _NONE, stage_of_text(by.component))
 
 
 def from_messages(messages: Sequence[ChatMessage], needs: Needs | None = None) -> Asked:
@@ -126,12 +127,11 @@ def from_messages(messages: Sequence[ChatMessage], needs: Needs | None = None) -
     Raises:
         QueryError: there is something else than messages among them.
     """
+    by = caller()
     texts = tuple([text_of(message) for message in messages])
-    words = users_words(messages, texts)
-    found: tuple[str, Source] = ("\n".join(texts), "prompt") if words is None else (words, "message")
+    found = _of_span(by) or _of_messages(messages, texts)
     wanted = needs_of(messages, needs)
-    asked = _asked(_of_span() or found, texts, wanted, stage_of_chat(wanted.tools))
-    return replace(asked, messages=messages)
+    return _asked(found, texts, wanted, stage_of_chat(wanted.tools, by.component), messages)
 
 
 def with_user_message(history: Sequence[ChatMessage] | None, message: str | ChatMessage | None) -> list[ChatMessage]:
@@ -143,9 +143,10 @@ def with_user_message(history: Sequence[ChatMessage] | None, message: str | Chat
 def from_template(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Needs | None = None) -> Asked:
     """What a prompt template asks once it is filled in; errors of filling it in are the template's own."""
     values = {**prompt.kwargs, **args}
-    stage = stage_of_template(prompt.metadata.get("prompt_type"), values)
+    by = caller()
+    stage = stage_of_template(prompt.metadata.get("prompt_type"), values, by.component)
     question = _question_of(prompt, values)
-    found = _of_span() if question is None else (question, "template")
+    found = _of_span(by) if question is None else (question, "template")
     if found is None and _named() is None:
         return _from_filled(prompt, args, needs, stage)
     inside = [message for value in values.values() for message in _messages_in(value)]
@@ -189,10 +190,16 @@ def _from_filled(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Nee
     return _asked(("\n".join(texts), "prompt"), texts, needs_of(messages, needs), stage)
 
 
-def _asked(found: tuple[str, Source], texts: tuple[str, ...], needs: Needs, stage: Stage) -> Asked:
+def _asked(
+    found: tuple[str, Source],
+    texts: tuple[str, ...],
+    needs: Needs,
+    stage: Stage,
+    messages: Sequence[ChatMessage] = (),
+) -> Asked:
     text, source = _named() or found
     tokens = sum([estimate_tokens(part) for part in texts])
-    return Asked(Query(text, source=source, prompt_tokens=tokens, needs=needs, stage=stage), texts)
+    return Asked(Query(text, source=source, prompt_tokens=tokens, needs=needs, stage=stage), texts, messages)
 
 
 def _named() -> tuple[str, Source] | None:
@@ -204,9 +211,18 @@ def _named() -> tuple[str, Source] | None:
     return (tag, "explicit") if isinstance(tag, str) and tag.strip() else hint
 
 
-def _of_span() -> tuple[str, Source] | None:
-    question = asked_question()
-    return None if question is None else (question, "span")
+def _of_prompt(prompt: str) -> tuple[str, Source]:
+    inside = stuffed(prompt)
+    return (prompt, "prompt") if inside is None else (inside, "message")
+
+
+def _of_messages(messages: Sequence[ChatMessage], texts: tuple[str, ...]) -> tuple[str, Source]:
+    words = users_words(messages, texts)
+    return ("\n".join(texts), "prompt") if words is None else (words, "message")
+
+
+def _of_span(by: Caller) -> tuple[str, Source] | None:
+    return None if by.question is None else (by.question, "span")
 
 
 def _messages_in(value: object) -> Iterable[ChatMessage]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.response_synthesizers.base import BaseSynthesizer
@@ -24,11 +24,11 @@ from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from llamaindex_router.restated import restated
 
 __all__ = [
+    "Caller",
     "Note",
     "Span",
     "as_reading",
-    "asked_question",
-    "component",
+    "caller",
     "enclosing",
     "follow_spans",
     "found_chunks",
@@ -99,14 +99,27 @@ def enclosing() -> Iterator[Span]:
                 yield span
 
 
-def component() -> Span | None:
-    """The innermost span that asks on its own account: the component that makes the call."""
-    return next((span for span in enclosing() if not span.is_means), None)
+class Caller(NamedTuple):
+    """Where a call comes from.
+
+    Attributes:
+        component: the innermost span that asks on its own account.
+        question: the innermost question: what the nearest component that takes one was asked.
+    """
+
+    component: Span | None
+    question: str | None
 
 
-def asked_question() -> str | None:
-    """The innermost question: what the nearest component that takes one was asked."""
-    return next((span.question for span in enclosing() if span.question is not None), None)
+def caller() -> Caller:
+    """Where the call that is being made comes from."""
+    component = None
+    for span in enclosing():
+        if component is None and not span.is_means:
+            component = span
+        if span.question is not None:
+            return Caller(component, span.question)
+    return Caller(component, None)
 
 
 def question_scope() -> Span | None:

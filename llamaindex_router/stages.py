@@ -29,7 +29,7 @@ from llama_index.core.prompts.prompt_type import PromptType
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from llamaindex_router.restated import restated
-from llamaindex_router.spans import Span, component, enclosing
+from llamaindex_router.spans import Span, enclosing
 
 __all__ = ["ANSWERING", "STAGES", "Stage", "run_id", "stage_of_chat", "stage_of_template", "stage_of_text"]
 
@@ -100,9 +100,8 @@ _AGENT_STEPS = (".run_agent_step", ".parse_agent_output")
 _RETRYING = re.compile(r"Retry\w*QueryEngine\.a?query")
 
 
-def stage_of_template(prompt_type: object, values: Mapping[str, Any]) -> Stage:
-    """The stage of a call that fills in a prompt template with `values`."""
-    caller = component()
+def stage_of_template(prompt_type: object, values: Mapping[str, Any], caller: Span | None) -> Stage:
+    """The stage of a call, made by this component, that fills in a prompt template with `values`."""
     stage = _of_component(caller) or (_BY_TYPE.get(prompt_type) if isinstance(prompt_type, str) else None)
     if stage is None:
         names = values.keys()
@@ -112,9 +111,8 @@ def stage_of_template(prompt_type: object, values: Mapping[str, Any]) -> Stage:
     return _second_try(values.get("query_str"), stage)
 
 
-def stage_of_chat(tools: bool) -> Stage:
+def stage_of_chat(tools: bool, caller: Span | None) -> Stage:
     """The stage of a call that hands over messages, with `tools` or without."""
-    caller = component()
     stage = _of_component(caller)
     if stage is not None:
         return stage
@@ -124,9 +122,8 @@ def stage_of_chat(tools: bool) -> Stage:
     return "refine" if caller is not None and _class_of(caller).endswith("Refine") else "chat"
 
 
-def stage_of_text() -> Stage:
+def stage_of_text(caller: Span | None) -> Stage:
     """The stage of a call that completes a text."""
-    caller = component()
     if caller is not None and _class_of(caller) == "CondensePlusContextChatEngine":
         return "condense"
     return _of_component(caller) or "chat"

@@ -31,6 +31,8 @@ def read_usage(response: Response | None) -> Usage | None:
     if response is None:
         return None
     raw = response.raw
+    if not raw and not response.additional_kwargs:  # so it is with all but the last piece of a stream
+        return None
     for counts in (_get(raw, "usage"), _get(raw, "usage_metadata"), response.additional_kwargs):
         usage = None if not counts else _read(counts)
         if usage is not None:

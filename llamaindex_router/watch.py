@@ -7,8 +7,7 @@ event handlers run in the context of the code that dispatches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llamaindex_router.usage import Response, read_usage
 from pointsman.costs.usage import Usage
 
-__all__ = ["Watch", "watch_events"]
+__all__ = ["Listener", "Watch", "watch_events"]
 
 _watching: ContextVar[Watch | None] = ContextVar("llamaindex_router_watch", default=None)
 
@@ -48,6 +47,21 @@ class _LLMCall:
         return inside or ([None] if self.ended else [])
 
 
+class _Listening(AbstractContextManager[None]):
+    """Entered for every piece of a stream, and a class for that: a generator would take five times as long."""
+
+    __slots__ = ("_token", "_watch")
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
+        self._token = _watching.set(self._watch)
+
+    def __exit__(self, *error: object) -> None:
+        _watching.reset(self._token)
+
+
 class Watch:
     """The model calls of one routed call.
 
@@ -61,14 +75,9 @@ class Watch:
         self._open: list[_LLMCall] = []
         self._closed = False
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Events dispatched inside are of this call."""
-        token = _watching.set(self)
-        try:
-            yield
-        finally:
-            _watching.reset(token)
+        return _Listening(self)
 
     def started(self, span_id: str | None, model: str | None) -> None:
         """A model call began."""
@@ -101,14 +110,16 @@ class Watch:
         return sum(known[1:], known[0]) if known and len(known) == len(usages) else None
 
 
-class _Listener(BaseEventHandler):
+class Listener(BaseEventHandler):
     """Takes model events to the watch of the routed call that they belong to."""
 
     @classmethod
     def class_name(cls) -> str:
+        """Name of the handler."""
         return "llamaindex_router_listener"
 
     def handle(self, event: Any, **kwargs: Any) -> None:  # noqa: ARG002  # the base class's signature
+        """Look at the beginnings and ends of models' calls."""
         watch = _watching.get()
         if watch is None:
             return
@@ -118,7 +129,7 @@ class _Listener(BaseEventHandler):
             watch.ended(event.span_id, event.response)
 
 
-_LISTENER = _Listener()
+_LISTENER = Listener()
 
 
 def watch_events() -> None:

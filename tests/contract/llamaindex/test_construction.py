@@ -113,7 +113,7 @@ def test_what_a_candidate_is_comes_from_the_model_and_can_be_overridden():
         128000,
     )
     assert strong.price.input > 0
-    assert strong.abilities == Needs.everything()
+    assert Needs.everything().missing_from(strong.abilities) == ()
     assert (weak.model, weak.provider, weak.context_window, weak.price.input) == ("weak", None, 99, 0.0)
     assert weak.abilities == Needs()
 

@@ -140,7 +140,7 @@ def test_a_model_that_failed_is_left_alone_for_a_while_and_then_tried_again():
     assert "left alone" in second.gated["weak"]
     assert len(pair.weak.heard) == 1, "it was not asked"
     pair.weak.error = None
-    pair.llm._chooser._breaker._clock = lambda: float("inf")  # the cool-down is over
+    pair.llm._desk.chooser._breaker._clock = lambda: float("inf")  # the cool-down is over
     assert routing_decision(pair.llm.complete("easy")).candidate == "weak"
     assert routing_decision(pair.llm.complete("easy")).gated == {}
 

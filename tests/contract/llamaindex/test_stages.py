@@ -41,7 +41,8 @@ def test_explain_says_what_every_stage_does():
     assert "router      keyword, Threshold(0.5)" in text
     assert "question    innermost" in text
     assert "failover    after connection, context overflow, empty" in text
-    lines = dict(line.split(None, 1) for line in text.splitlines()[5:])
+    _, table = text.split("\nstages\n")
+    lines = dict(line.split(None, 1) for line in table.splitlines())
     assert tuple(lines) == STAGES
     assert lines["question_answering"] == "scored by the question"
     assert lines["selector"] == "weak"

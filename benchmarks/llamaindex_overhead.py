@@ -1,0 +1,239 @@
+"""What `RouterLLM` adds to a call of a LlamaIndex LLM: the same model, called itself and through the router.
+
+    python benchmarks/llamaindex_overhead.py [--rounds 200] [--json]
+
+Both are called in one process, in turns: each round times the bare model, the routed one and a decision alone, in
+another order, and is compared with itself, so that other work on the machine falls on all alike. Added time is the
+routed round less the bare one. Beside it stands the processor time added, of which other work takes nothing.
+
+The model answers at once, in chat, with usage, decorated with LlamaIndex's callbacks as its integrations are. The
+router is the one that ships: it embeds the prompt, scores it, gates by window and abilities, prices the answer, and is
+ready to ask another model. A stream has 20 pieces and is read to its end. With --traced, handlers of events and spans
+listen, as those of a tracer do.
+
+One thread. Intervals are 95% bootstrap percentiles of the median over rounds. Exit code 1 where an added time is over
+0.3 ms beyond its interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
+from llama_index.core.instrumentation import root_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.custom import CustomLLM
+from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import PromptTemplate
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from llamaindex_router import RouterLLM
+from pointsman import load_router
+from pointsman.cli.output import console, print_json, print_table
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+LIMIT_US = 300.0
+QUESTION = "What is the capital of Australia, and since when has it been so?"
+CONTEXT = "A tank holds 240 litres and a tap fills it at 12 litres a minute while a leak loses two. " * 40
+PROMPT = PromptTemplate("Context: {context_str}\nQuestion: {query_str}", prompt_type="text_qa")
+PIECES = [f"word{row} " for row in range(20)]
+USAGE = {"usage": {"prompt_tokens": 30, "completion_tokens": 20}}
+RAW = [None] * (len(PIECES) - 1) + [USAGE]
+CALLS, RESAMPLES = 10, 2000
+
+
+class Instant(CustomLLM):
+    """Answers at once: whole, or in twenty pieces."""
+
+    @property
+    @override
+    def metadata(self) -> LLMMetadata:
+        """A chat model of a large window."""
+        return LLMMetadata(model_name="instant", context_window=128_000, is_chat_model=True)
+
+    @override
+    @llm_chat_callback()
+    def chat(self, messages: Any, **kwargs: Any) -> ChatResponse:
+        return ChatResponse(message=ChatMessage(role="assistant", content="".join(PIECES)), raw=USAGE)
+
+    @override
+    @llm_chat_callback()
+    async def achat(self, messages: Any, **kwargs: Any) -> ChatResponse:
+        return ChatResponse(message=ChatMessage(role="assistant", content="".join(PIECES)), raw=USAGE)
+
+    @override
+    @llm_chat_callback()
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        message = ChatMessage(role="assistant", content="")
+        return (ChatResponse(message=message, delta=piece, raw=raw) for piece, raw in zip(PIECES, RAW, strict=True))
+
+    @override
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text="".join(PIECES), raw=USAGE)
+
+    @override
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        return (CompletionResponse(text="", delta=piece, raw=raw) for piece, raw in zip(PIECES, RAW, strict=True))
+
+
+class Hearing(BaseEventHandler):
+    """Hears events, as tracers do, and keeps none."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Name of the handler."""
+        return "hearing"
+
+    def handle(self, event: Any, **kwargs: Any) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """Microseconds per call, over rounds; each median, low and high.
+
+    Attributes:
+        call: the way of calling.
+        bare_us: of the model itself.
+        added_us: by the router.
+        added_cpu_us: processor time added.
+        decide_us: of deciding alone, which is part of what is added.
+    """
+
+    call: str
+    bare_us: tuple[float, float, float]
+    added_us: tuple[float, float, float]
+    added_cpu_us: tuple[float, float, float]
+    decide_us: tuple[float, float, float]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=200, help="rounds per way of calling (default 200)")
+    parser.add_argument("--traced", action="store_true", help="with handlers of events and spans that listen")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args()
+    one_thread()
+    bare = Instant()
+    routed = RouterLLM(strong=Instant(), weak=bare, router=load_router())
+    if args.traced:
+        root_dispatcher.add_event_handler(Hearing())
+        root_dispatcher.add_span_handler(SimpleSpanHandler())
+    found = [measure(name, call, bare, routed, args.rounds) for name, call in ways().items()]
+    machine = {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "traced": args.traced,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    if args.json:
+        print_json({"machine": machine, "limit_us": LIMIT_US, "added": [asdict(row) for row in found]})
+    else:
+        show(found, machine)
+    over = [row.call for row in found if row.added_us[1] > LIMIT_US]
+    for name in over:
+        print(f"llamaindex_overhead: {name} adds more than {LIMIT_US:g} microseconds", file=sys.stderr)
+    return 1 if over else 0
+
+
+def one_thread() -> None:
+    """Start again with one thread per library, unless that is so: they read the variables when they are imported."""
+    wanted = dict.fromkeys(THREADS, "1") | {"TOKENIZERS_PARALLELISM": "false"}
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})  # noqa: S606  # ourselves
+
+
+def ways() -> dict[str, Callable[[LLM], object]]:
+    """The ways of calling; those of coroutines run in a loop of their own, a few calls each."""
+    messages = [ChatMessage(content=QUESTION)]
+    return {
+        "chat": lambda llm: llm.chat(messages),
+        "complete": lambda llm: llm.complete(QUESTION),
+        "predict, 900 tokens": lambda llm: llm.predict(PROMPT, context_str=CONTEXT, query_str=QUESTION),
+        "stream_chat": lambda llm: list(llm.stream_chat(messages)),
+        "achat": lambda llm: llm.achat(messages),
+    }
+
+
+def measure(name: str, call: Callable[[LLM], Any], bare: LLM, routed: RouterLLM, rounds: int) -> Added:
+    """Times the subjects in turns; the first round, which warms up, is left out."""
+    timed = timed_async if asyncio.iscoroutine(probe := call(bare)) else timed_sync
+    if asyncio.iscoroutine(probe):
+        probe.close()
+    subjects: dict[str, Callable[[], tuple[float, float]]] = {
+        "bare": lambda: timed(call, bare),
+        "routed": lambda: timed(call, routed),
+        "decide": lambda: timed_sync(lambda llm: llm.router.decide(QUESTION), routed),
+    }
+    wall, cpu = ({subject: np.empty(rounds + 1) for subject in subjects} for _ in range(2))
+    names, order = list(subjects), np.random.default_rng(0)
+    for turn in range(rounds + 1):
+        for column in order.permutation(len(names)):
+            wall[names[column]][turn], cpu[names[column]][turn] = subjects[names[column]]()
+    rows = np.random.default_rng(0).integers(0, rounds, (RESAMPLES, rounds))
+    return Added(
+        name,
+        with_interval(wall["bare"][1:], rows),
+        with_interval((wall["routed"] - wall["bare"])[1:], rows),
+        with_interval((cpu["routed"] - cpu["bare"])[1:], rows),
+        with_interval(wall["decide"][1:], rows),
+    )
+
+
+def timed_sync(call: Callable[[Any], object], llm: LLM) -> tuple[float, float]:
+    """Wall and processor microseconds per call."""
+    started, worked = time.perf_counter(), time.thread_time()
+    for _ in range(CALLS):
+        call(llm)
+    return 1e6 * (time.perf_counter() - started) / CALLS, 1e6 * (time.thread_time() - worked) / CALLS
+
+
+def timed_async(call: Callable[[Any], Coroutine[Any, Any, object]], llm: LLM) -> tuple[float, float]:
+    """`timed_sync` inside an event loop, whose start is not counted."""
+
+    async def calls() -> tuple[float, float]:
+        started, worked = time.perf_counter(), time.thread_time()
+        for _ in range(CALLS):
+            await call(llm)
+        return 1e6 * (time.perf_counter() - started) / CALLS, 1e6 * (time.thread_time() - worked) / CALLS
+
+    return asyncio.run(calls())
+
+
+def with_interval(values: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[float, float, float]:
+    """The median and its bootstrap interval."""
+    low, high = np.quantile(np.median(values[rows], axis=1), (0.025, 0.975))
+    return float(np.median(values)), float(low), float(high)
+
+
+def show(found: list[Added], machine: dict[str, object]) -> None:
+    def cell(values: tuple[float, float, float]) -> str:
+        middle, low, high = (f"{value:.0f}" for value in values)
+        return f"{middle} [{low}, {high}]"
+
+    columns = ("microseconds per call", "bare", "added", "added, processor", "of it deciding")
+    rows = [
+        (row.call, cell(row.bare_us), cell(row.added_us), cell(row.added_cpu_us), cell(row.decide_us)) for row in found
+    ]
+    print_table(console(), columns, rows, numbers=columns[1:])
+    print(f"\n{json.dumps(machine)}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
