@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -11,6 +12,7 @@ from pointsman.cli.arguments import OneLineParser
 from pointsman.cli.calibrate import add_calibrate
 from pointsman.cli.data import add_data
 from pointsman.cli.demo import add_demo
+from pointsman.cli.evaluate import add_evaluate
 from pointsman.cli.label import add_label
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
@@ -35,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: from argparse, for bad usage, `--help` and `--version`.
     """
     args = _parser().parse_args(argv)
+    args.command_line = shlex.join(["pointsman", *(sys.argv[1:] if argv is None else argv)])
     run: Callable[..., int] = args.run
     try:
         return run(args)
@@ -61,4 +64,5 @@ def _parser() -> OneLineParser:
     add_calibrate(commands)
     add_label(commands)
     add_data(commands)
+    add_evaluate(commands)
     return parser

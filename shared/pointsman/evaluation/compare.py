@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from pointsman.pool import Pool
 from pointsman.router import Router
 from pointsman.scorers.base import Scorer
 
-__all__ = ["evaluate", "pool_of", "price_calls"]
+__all__ = ["evaluate", "pair_of_table", "pool_of", "price_calls"]
 
 Floats = NDArray[np.float64]
 Routed = Router | Scorer | Predictions
@@ -35,6 +35,7 @@ def evaluate(
     weak: str | None = None,
     threshold: float | None = None,
     strong_share: float | None = None,
+    judges: Sequence[float] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
     data: str = "outcomes",
@@ -57,6 +58,7 @@ def evaluate(
         weak: the other one.
         threshold: the setting that is looked at; the router's own if not given.
         strong_share: that setting as a share of these prompts, instead of a threshold.
+        judges: error rates in [0, 1]; each adds RouterBench's simulated cascade, whose judge errs that often.
         resamples: of the bootstrap.
         seed: of the bootstrap.
         data: what the prompts are called.
@@ -70,7 +72,8 @@ def evaluate(
     if not len(outcomes) or not routers:
         msg = f"{len(outcomes)} prompts and {len(routers)} routers leave nothing to compare; give one or more of each"
         raise DataError(msg)
-    pair = _pair(routers, outcomes, strong, weak)
+    named = strong is not None or weak is not None
+    pair = (None if named else _own_pair(routers, outcomes)) or pair_of_table(outcomes, strong, weak)
     pool = pool_of(outcomes, pair)
     table, rows = complete(outcomes, pool)
     said = {name: _said(each, outcomes, rows, pool) for name, each in routers.items()}
@@ -80,7 +83,7 @@ def evaluate(
     if pair is not None:
         tables.append(pair_table(table, said, draws, setting, seed))
     if table.costs is not None:
-        tables.append(cost_table(table, said, draws, paired=pair is not None, seed=seed))
+        tables.append(cost_table(table, said, draws, paired=pair is not None, seed=seed, judges=judges))
     notes = notes_of([row for each in tables for row in each.rows])
     first = next(iter(said.values()))
     too_cheap, too_dear = find_mistakes(table, first, setting, pair is not None)
@@ -165,10 +168,12 @@ def price_calls(outcomes: Outcomes, usd: Mapping[str, float]) -> Outcomes:
     )  # fmt: skip
 
 
-def _pair(
-    routers: Mapping[str, Routed], outcomes: Outcomes, strong: str | None, weak: str | None
-) -> tuple[str, str] | None:
-    """The pair that is named, else the first router's where the table has both, else the two models that there are."""
+def pair_of_table(outcomes: Outcomes, strong: str | None = None, weak: str | None = None) -> tuple[str, str] | None:
+    """The pair that is named, else the two models that there are, the better one first; None for N models.
+
+    Raises:
+        DataError: only one is named, both are one model, or one is not in the table.
+    """
     for name in (strong, weak):
         if name is not None and name not in outcomes.models:
             msg = f"no model {name!r} in these outcomes; they have {', '.join(outcomes.models[:8])}"
@@ -178,30 +183,29 @@ def _pair(
         raise DataError(msg)
     if strong is not None and weak is not None:
         return strong, weak
+    if len(outcomes.models) != 2:
+        return None
+    better, worse = np.argsort(-np.nanmean(outcomes.scores, axis=0), kind="stable")
+    return outcomes.models[better], outcomes.models[worse]
+
+
+def _own_pair(routers: Mapping[str, Routed], outcomes: Outcomes) -> tuple[str, str] | None:
+    """The pair of the first router that has one, if the table holds both."""
     for router in routers.values():
         if isinstance(router, Router) and router.pool.strong is not None and router.pool.weak is not None:
             own = (router.pool.named(router.pool.strong).model, router.pool.named(router.pool.weak).model)
             if set(own) <= set(outcomes.models):
                 return own
-    return better_first(outcomes) if len(outcomes.models) == 2 else None
-
-
-def better_first(outcomes: Outcomes) -> tuple[str, str]:
-    """The two models of a table, the better one first."""
-    better, worse = np.argsort(-np.nanmean(outcomes.scores, axis=0), kind="stable")[:2]
-    return outcomes.models[better], outcomes.models[worse]
+    return None
 
 
 def _said(router: Routed, outcomes: Outcomes, rows: NDArray[np.intp], pool: Pool) -> Predictions:
     if not isinstance(router, Predictions):
         return predict(router, [outcomes.prompts[row] for row in rows], pool)
-    if router.quality.shape[1:] != (len(outcomes), len(pool)):
-        msg = (
-            f"predictions of {router.quality.shape[1]} prompts and {router.quality.shape[2]} models for "
-            f"{len(outcomes)} and {len(pool)}; predict for the same table and pool"
-        )
+    if router.quality.shape[1] != len(outcomes):
+        msg = f"predictions of {router.quality.shape[1]} prompts for {len(outcomes)}; predict for the same table"
         raise DataError(msg)
-    cut = router.rows(rows)
+    cut = router.over(pool.names).rows(rows)
     if not np.isfinite(cut.quality).all() or (pool.strong is not None and not _finite(cut.win_rate)):
         msg = "predictions hold NaN; give the rows only that were predicted, and win rates where there is a pair"
         raise DataError(msg)

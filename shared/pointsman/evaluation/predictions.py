@@ -32,12 +32,14 @@ class Predictions:
     """Of a router, or of several that differ in their seed only.
 
     Attributes:
+        models: m names.
         quality: float64[s, n, m], predicted quality.
         win_rate: float64[s, n], P(the strong model is better); None where no pair is named.
         threshold: the router's own; None if it has none.
         note: what a reader must know of it, such as that it was trained on these very prompts.
     """
 
+    models: tuple[str, ...]
     quality: Floats
     win_rate: Floats | None = None
     threshold: float | None = None
@@ -46,7 +48,20 @@ class Predictions:
     def rows(self, keep: NDArray[np.intp]) -> Predictions:
         """The same for these prompts only."""
         rates = None if self.win_rate is None else self.win_rate[:, keep]
-        return Predictions(self.quality[:, keep], rates, self.threshold, self.note)
+        return Predictions(self.models, self.quality[:, keep], rates, self.threshold, self.note)
+
+    def over(self, models: Sequence[str]) -> Predictions:
+        """The same with these models in this order.
+
+        Raises:
+            DataError: one is not among them.
+        """
+        absent = [model for model in models if model not in self.models]
+        if absent:
+            msg = f"no predictions of {', '.join(absent[:4])}; predict for the models that are compared"
+            raise DataError(msg)
+        columns = [self.models.index(model) for model in models]
+        return Predictions(tuple(models), self.quality[:, :, columns], self.win_rate, self.threshold, self.note)
 
 
 @runtime_checkable
@@ -70,7 +85,7 @@ def predict(router: Router | Scorer, prompts: Sequence[str], pool: Pool, *, note
     scorer = router.scorer if isinstance(router, Router) else router
     alpha = _threshold(router, pool) if isinstance(router, Router) else None
     quality, rates = bind(pool, scorer).score(prompts)
-    return Predictions(quality[None], None if rates is None else rates[None], alpha, note)
+    return Predictions(pool.names, quality[None], None if rates is None else rates[None], alpha, note)
 
 
 def _threshold(router: Router, pool: Pool) -> float | None:
@@ -122,7 +137,7 @@ def cross_predict(
             if rates is not None and found is not None:
                 rates[row, split.test] = found
             step()
-    return Predictions(quality, rates, None, note)
+    return Predictions(pool.names, quality, rates, None, note)
 
 
 def _without(outcomes: Outcomes, models: Sequence[str]) -> Outcomes:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from pointsman.evaluation.bootstrap import Figure
 
-__all__ = ["Curve", "Kind", "Mistake", "Report", "Row", "Table", "cell"]
+__all__ = ["Curve", "Kind", "Mistake", "Report", "Row", "Table", "blocks_of", "cell"]
 
 Floats = NDArray[np.float64]
-Kind = Literal["single", "zero", "random", "length", "oracle", "router"]
+Kind = Literal["single", "zero", "random", "length", "oracle", "cascade", "router"]
 Figures = Mapping[str, Figure]
 
 
@@ -182,39 +182,63 @@ class Report:
     def __str__(self) -> str:
         """Plain text, one line to a row."""
         lines = [f"{self.data}: {self.prompts:,} prompts"]
-        for table in self.tables:
-            heads, cells = columns_of(table)
+        for heads, cells in (block for table in self.tables for block in blocks_of(table)):
             widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
             lines += ["", *("  ".join(map(str.ljust, line, widths)).rstrip() for line in (heads, *cells))]
         return "\n".join([*lines, *("", *self.notes)[: 1 + len(self.notes)]])
 
 
-COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+BLOCKS: Mapping[str, tuple[tuple[tuple[str, str, str], ...], ...]] = {
     "pair": (
-        ("APGR", "figures", "apgr"),
-        ("within tasks", "within", "apgr"),
-        ("CPT50", "figures", "cpt50"),
-        ("CPT80", "figures", "cpt80"),
-        ("over length", "over length", "apgr"),
-        ("ECE", "figures", "ece"),
+        (
+            ("quality", "cut", "quality"),
+            ("APGR", "figures", "apgr"),
+            ("within tasks", "within", "apgr"),
+            ("over length", "over length", "apgr"),
+        ),
+        (
+            ("CPT20", "figures", "cpt20"),
+            ("CPT50", "figures", "cpt50"),
+            ("CPT80", "figures", "cpt80"),
+            ("CPT95", "figures", "cpt95"),
+        ),
+        (
+            ("strong share", "cut", "share"),
+            ("PGR", "cut", "pgr"),
+            ("ECE", "figures", "ece"),
+            ("Brier", "figures", "brier"),
+            ("seeds agree", "figures", "agreement"),
+        ),
     ),
     "cost": (
-        ("AIQ", "figures", "aiq"),
-        ("within tasks", "within", "aiq"),
-        ("over zero", "over zero", "aiq"),
-        ("saved", "figures", "saved"),
-        ("gained", "figures", "gained"),
-        ("gap closed", "figures", "closed"),
+        (
+            ("quality", "figures", "quality"),
+            ("AIQ", "figures", "aiq"),
+            ("within tasks", "within", "aiq"),
+            ("over zero", "over zero", "aiq"),
+            ("AIQ (code)", "figures", "aiq_code"),
+        ),
+        (
+            ("AIQ, guarded", "figures", "aiq_guarded"),
+            ("saved", "figures", "saved"),
+            ("gained", "figures", "gained"),
+            ("gap closed", "figures", "closed"),
+            ("seeds agree", "figures", "agreement"),
+        ),
     ),
 }
-"""Head, where the figure is, and its name: what a table prints. JSON has all."""
+"""Head, where the figure is, and its name: what is printed, block by block. JSON has all."""
 
 
-def columns_of(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Heads and cells of a table; a column that no row fills is left out."""
-    shown = [column for column in COLUMNS[table.kind] if any(_find(row, column) is not None for row in table.rows)]
-    cells = [[row.name, *(cell(_find(row, column)) for column in shown)] for row in table.rows]
-    return ["", *(head for head, _, _ in shown)], cells
+def blocks_of(table: Table) -> list[tuple[list[str], list[list[str]]]]:
+    """Heads and cells of each block; columns and rows that have no figure are left out."""
+    out = []
+    for block in BLOCKS[table.kind]:
+        shown = [column for column in block if any(_find(row, column) is not None for row in table.rows)]
+        found = [(row, [_find(row, column) for column in shown]) for row in table.rows]
+        cells = [[row.name, *map(cell, figures)] for row, figures in found if any(figures)]
+        out.append((["", *(head for head, _, _ in shown)], cells))
+    return out
 
 
 def cell(found: Figure | None) -> str:

@@ -61,8 +61,11 @@ class Market:
             choices: intp[w, n], a model for each prompt, once for each of its settings.
         """
         rows = np.arange(len(self.scores))
-        cost = self.draws.means(self.costs[rows, choices].T)
-        quality = self.draws.means(self.scores[rows, choices].T)
+        return self.measured(self.costs[rows, choices], self.scores[rows, choices])
+
+    def measured(self, costs: Floats, scores: Floats) -> tuple[Cloud, Floats]:
+        """As `routed`, from what each setting costs and gives on each prompt, float64[w, n] each."""
+        cost, quality = self.draws.means(costs.T), self.draws.means(scores.T)
         cloud = self._figures(lambda row: non_decreasing_hull(cost[row], quality[row]))
         return cloud, np.column_stack([cost[0], quality[0]])
 

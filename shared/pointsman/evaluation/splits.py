@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import DataError
 
-__all__ = ["How", "Split", "group_folds", "model_folds", "random_folds", "time_split"]
-
-How = Literal["random", "group", "time", "model"]
+__all__ = ["Split", "given_split", "group_folds", "model_folds", "random_folds", "time_split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +86,26 @@ def time_split(times: Sequence[str | float], train_share: float = 0.5) -> list[S
     if not 0 < train_share < 1:
         msg = f"the share to train on is {train_share}; give a number between 0 and 1"
         raise DataError(msg)
-    cut = np.sort(stamps)[int(np.ceil(train_share * len(stamps))) - 1] if len(stamps) else None
+    first = min(round(train_share * len(stamps)), len(stamps) - 1)
+    cut = np.sort(stamps)[first] if len(stamps) else None
     train, test = np.flatnonzero(stamps < cut), np.flatnonzero(stamps >= cut)
     if not len(train):
         msg = f"{len(stamps)} prompts of one moment cannot be split by time; give a column of times that differ"
+        raise DataError(msg)
+    return [Split(train, test)]
+
+
+def given_split(parts: Sequence[str]) -> list[Split]:
+    """A split that the table came with: test on the prompts marked "test", train on those marked "train".
+
+    Raises:
+        DataError: either mark is missing.
+    """
+    marks = np.asarray(parts, dtype=np.str_)
+    train, test = np.flatnonzero(marks == "train"), np.flatnonzero(marks == "test")
+    if not len(train) or not len(test):
+        found = ", ".join(sorted(set(parts))[:8])
+        msg = f"{len(train)} prompts marked train and {len(test)} marked test (there are {found}); mark some of each"
         raise DataError(msg)
     return [Split(train, test)]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pointsman.data.outcomes import Outcomes
 from pointsman.evaluation.bootstrap import Figure, Resamples, figure, pivotal
+from pointsman.evaluation.cascade import simulate_cascade
 from pointsman.evaluation.hull import utility_choices
 from pointsman.evaluation.metrics import pgr, reliability
 from pointsman.evaluation.pair import (
@@ -115,10 +116,26 @@ def pair_table(
     return Table("pair", _models(table, draws), tuple(rows))
 
 
-def cost_table(table: Outcomes, said: Mapping[str, Predictions], draws: Resamples, *, paired: bool, seed: int) -> Table:
+def cost_table(
+    table: Outcomes,
+    said: Mapping[str, Predictions],
+    draws: Resamples,
+    *,
+    paired: bool,
+    seed: int,
+    judges: Sequence[float] = (),
+) -> Table:
     """Choices at many settings, and the cost and quality of each.
 
     Routers choose by willingness to pay for predicted quality, at the models' mean costs; those of a pair by threshold.
+
+    Args:
+        table: complete, with costs.
+        said: router -> its predictions.
+        draws: of the table's prompts.
+        paired: the table is a strong and a weak model's.
+        seed: of the random router.
+        judges: error rates; each adds the row of a simulated cascade whose judge has it.
     """
     costs = np.zeros_like(table.scores) if table.costs is None else table.costs
     market, tasks, prices = Market.of(table.scores, costs, draws), _tasks(table), costs.mean(axis=0)
@@ -142,14 +159,17 @@ def cost_table(table: Outcomes, said: Mapping[str, Predictions], draws: Resample
                 for quality, rate in zip(each.quality, rates, strict=True)
             ]
             blind[name] = _mean([market.routed(one)[0] for one in unknown])
+    for rate in judges:
+        climbed = simulate_cascade(table.scores, costs, error_rate=rate)
+        found[_CASCADE.format(rate)] = market.measured(climbed.cost, climbed.quality)
     single, point = market.single()
     name = table.models[market.best]
     rows = [Row(f"always {name}", "single", _read(single), points=point)]
-    for name in ("zero", "random", "length", "oracle", *said):
+    for name in ("zero", "random", "length", "oracle", *map(_CASCADE.format, judges), *said):
         cloud, points = found[name]
-        kind = _KINDS.get(name, "router") if name not in said else "router"
+        kind = "router" if name in said else _KINDS.get(name, "cascade")
         first = [other for other in list(said)[:1] if other != name]
-        others = ("zero", "length", *first) if kind == "router" else ("zero",) if name != "zero" else ()
+        others = ("zero", "length", *first) if kind == "router" else ("zero",) if kind != "zero" else ()
         over = {other: _less(cloud, found[other][0], ("aiq", "aiq_code")) for other in others}
         note = said[name].note if name in said else ""
         rows.append(
@@ -161,6 +181,7 @@ def cost_table(table: Outcomes, said: Mapping[str, Predictions], draws: Resample
     return Table("cost", _models(table, draws), tuple(rows))
 
 
+_CASCADE = "cascade, judge errs {:g}"
 _KINDS: Mapping[str, Kind] = {"zero": "zero", "random": "random", "length": "length", "oracle": "oracle"}
 
 
@@ -172,7 +193,7 @@ def _guesses(table: Outcomes, paired: bool, seed: int) -> dict[str, Predictions]
         ("length", PromptLength.fit(table.prompts, models=table.models)),
     ):
         rate = scorer.win_rate(table.prompts, table.models[0], table.models[-1])
-        out[name] = Predictions(scorer.quality(table.prompts)[None], rate[None] if paired else None)
+        out[name] = Predictions(table.models, scorer.quality(table.prompts)[None], rate[None] if paired else None)
     return out
 
 
