@@ -8,23 +8,22 @@ The stand-ins answer with the demo's texts; decisions, token counts and list pri
 
 from __future__ import annotations
 
-import sys
-
+from langchain_common import print_bill, two_models
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 from langchain_router import RoutedChatModel, RoutingRecorder
-from pointsman.cli.demo.models import chat_pair
-from pointsman.cli.output import usd
+from pointsman.cli.demo.texts import load_texts
 
-strong, weak = chat_pair(*(sys.argv[1:] or (None, None)))
+strong, weak = two_models()
 model = RoutedChatModel(strong=strong, weak=weak, strong_share=0.5)
+texts = load_texts().chain
 chain = ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
 
 with RoutingRecorder() as recorder:
-    for question in ("What is 17 * 6?", "Prove that there are infinitely many primes of the form 4k + 3."):
+    for question in (texts[4].prompt, texts[7].prompt):
+        print(f"user: {question}\nassistant: ", end="")
         for piece in chain.stream({"question": question}):
             print(piece, end="", flush=True)
-        print(f"\n-> {recorder.decisions[-1].model}: {recorder.decisions[-1].reason}\n")
-
-print(f"cost {usd(recorder.totals.cost_usd)}, saved {usd(recorder.totals.saved_usd)}")
+        print("\n")
+print_bill(recorder)

@@ -25,21 +25,20 @@ def run(example: Path, *arguments: str, **variables: str) -> subprocess.Complete
     )
 
 
-def test_the_chain_runs_offline(project_root: Path) -> None:
-    done = run(project_root / "examples" / "langchain_chain.py")
-    assert done.returncode == 0, done.stderr
-    assert "gpt-4o" in done.stdout
-    assert "saved $" in done.stdout
-
-
 STEPS = {
-    # example -> the steps of its bill, and whether both models were asked
-    "rag": ["question_answering"] * 2,
-    "chat": ["question_answering", *["condense", "question_answering"] * 2],
-    "agent": ["agent"] * 4,
-    "sub_questions": ["sub_question", *["question_answering"] * 3],
+    # example -> the steps of its bill
+    "langchain_chain": ["-"] * 2,
+    "langchain_rag": ["-"] * 3,
+    "langchain_agent": [*["plan", "tool_loop"] * 2, "plan", "recovery", "tool_loop"],
+    "langchain_graph": ["-"] * 4,
+    "langchain_batch": ["-"] * 12,
+    "langchain_ab": ["-"] * 12,
+    "llamaindex_rag": ["question_answering"] * 2,
+    "llamaindex_chat": ["question_answering", *["condense", "question_answering"] * 2],
+    "llamaindex_agent": ["agent"] * 4,
+    "llamaindex_sub_questions": ["sub_question", *["question_answering"] * 3],
 }
-ROW = re.compile(r"^(?P<step>[a-z_]+) +(?P<model>gpt-\S+) +0\.\d{3} +\$(?P<cost>\d\.\d{6})", re.MULTILINE)
+ROW = re.compile(r"^(?P<step>[a-z_]+|-) +(?P<model>gpt-\S+) +0\.\d{3} +\$(?P<cost>\d\.\d{6})", re.MULTILINE)
 BILL = re.compile(
     r"^cost \$(?P<cost>\S+); always the strong model \$(?P<strong>\S+); saved \$(?P<saved>\S+)$", re.MULTILINE
 )
@@ -47,7 +46,7 @@ BILL = re.compile(
 
 @pytest.mark.parametrize("name", STEPS)
 def test_an_example_prints_its_decisions_and_its_bill(name: str, project_root: Path) -> None:
-    done = run(project_root / "examples" / f"llamaindex_{name}.py")
+    done = run(project_root / "examples" / f"{name}.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Stand-ins answer with texts of this project")
     assert "A stand-in answered: it holds" not in done.stdout, "every question has its answer"
@@ -60,6 +59,25 @@ def test_an_example_prints_its_decisions_and_its_bill(name: str, project_root: P
     )
     for bill in bills:
         assert float(bill["saved"]) == pytest.approx(float(bill["strong"]) - float(bill["cost"]), abs=2e-6)
+
+
+def test_the_ab_test_bills_each_arm_and_counts_the_shadow(project_root: Path) -> None:
+    done = run(project_root / "examples" / "langchain_ab.py")
+    assert re.findall(r"^arm (\w+)$", done.stdout, re.MULTILINE) == ["thrifty", "generous"]
+    assert re.search(r"agrees on \d+ of 12; dropped 0, failed 0$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["langchain_agent", "langchain_rag"])
+def test_a_langchain_example_runs_on_real_clients(name: str, project_root: Path) -> None:
+    """LangChain's ChatOpenAI over HTTP to a server on this machine, which calls the first tool that it is offered."""
+    with openai_server() as server:
+        given = {"OPENAI_API_BASE": server.url, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "test"}
+        example = project_root / "examples" / f"{name}.py"
+        done = run(example, "openai:gpt-4o", "openai:gpt-4o-mini", **given)
+    assert done.returncode == 0, done.stderr
+    assert "Stand-ins" not in done.stdout
+    assert {body["model"] for body in server.requests} == {"gpt-4o", "gpt-4o-mini"}
+    assert len(list(ROW.finditer(done.stdout))) == len(server.requests)
 
 
 def test_an_example_runs_on_a_providers_own_client(project_root: Path) -> None:
@@ -82,13 +100,14 @@ def test_an_example_runs_on_a_providers_own_client(project_root: Path) -> None:
     ("arguments", "says"),
     [
         (("openai:gpt-4o",), "usage: "),
-        (("openai:gpt-4o", "nobody:gpt-4o"), "names no provider that the demo knows"),
+        (("openai:gpt-4o", "nobody:gpt-4o"), "nobody"),
     ],
 )
+@pytest.mark.parametrize("name", ["langchain_chain", "llamaindex_rag"])
 def test_an_example_says_what_is_wrong_with_its_models(
-    arguments: tuple[str, ...], says: str, project_root: Path
+    name: str, arguments: tuple[str, ...], says: str, project_root: Path
 ) -> None:
-    done = run(project_root / "examples" / "llamaindex_rag.py", *arguments)
+    done = run(project_root / "examples" / f"{name}.py", *arguments, OPENAI_API_KEY="test")
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
