@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from typing import Any
 
 from llama_index.core.base.response.schema import (
     AsyncStreamingResponse,
@@ -18,6 +19,7 @@ from llama_index.core.base.response.schema import (
     StreamingResponse,
 )
 from llama_index.core.chat_engine.types import AgentChatResponse, StreamingAgentChatResponse
+from llama_index.core.workflow import Event, StopEvent
 
 from llamaindex_router.spans import Note, Span, as_reading, enclosing, follow_spans
 from llamaindex_router.streams import ain_scope, in_scope
@@ -61,18 +63,26 @@ def noting(notes: list[Note]) -> Iterator[None]:
 
 
 def attached_notes(response: object) -> list[Note]:
-    """The routed calls behind the response of a query or chat engine."""
-    found: list[Note] = vars(response).get(_ATTRIBUTE, []) if isinstance(response, _RESPONSES) else []
+    """The routed calls behind the response of a query or chat engine, or of an agent."""
+    found: list[Note] = _attributes(response).get(_ATTRIBUTE, [])
     return found
 
 
 def _attach(span: Span, result: object) -> None:
     """Leave the notes with a response; the outermost span to return it comes last, and its notes are the fullest."""
-    if not isinstance(result, _RESPONSES):
-        return
-    fresh = _ATTRIBUTE not in vars(result)
+    if isinstance(result, StopEvent):  # how a workflow hands its result over
+        result = result.result
+    attributes = _attributes(result)
+    fresh = _ATTRIBUTE not in attributes
     if fresh and isinstance(result, StreamingResponse) and isinstance(result.response_gen, Generator):
         result.response_gen = in_scope(result.response_gen, partial(as_reading, span))
     elif fresh and isinstance(result, AsyncStreamingResponse) and isinstance(result.response_gen, AsyncGenerator):
         result.response_gen = ain_scope(result.response_gen, partial(as_reading, span))
-    setattr(result, _ATTRIBUTE, span.notes)
+    attributes[_ATTRIBUTE] = span.notes
+
+
+def _attributes(response: object) -> dict[str, Any]:
+    """Where a response can carry something that it does not show; for what is no response, nowhere."""
+    if isinstance(response, Event):  # an agent's output, say: a pydantic model, which would take an attribute for data
+        return response.__pydantic_private__ or {}
+    return vars(response) if isinstance(response, _RESPONSES) else {}

@@ -65,7 +65,8 @@ def routing_decision(response: object) -> Decision | None:
     """The decision behind a response.
 
     Args:
-        response: of an LLM, or of a query or chat engine; for these, the decision of the last call, which wrote it.
+        response: of an LLM, a query or chat engine, or an agent; for the latter, the decision of the last call, which
+            wrote it.
 
     Returns:
         The decision, or None where no router was asked.
@@ -84,8 +85,8 @@ def routing_totals(response: object) -> Totals:
     """The sum over the routed calls behind a response that have ended.
 
     Args:
-        response: of an LLM, of a query or chat engine (every call of the whole query), or a `RoutingRecorder`. A
-            streaming response is complete once it has been read.
+        response: of an LLM, of a query or chat engine (every call of the whole query), of an agent (every call of the
+            run), or a `RoutingRecorder`. A streaming response is complete once it has been read.
     """
     return _sum(_notes_of(response))
 

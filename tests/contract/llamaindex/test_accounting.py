@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 import pytest
+from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.instrumentation.events.llm import (
     LLMChatEndEvent,
@@ -14,6 +15,7 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.mock import MockLLM
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
 
 from llamaindex_router import (
     RouterLLM,
@@ -22,6 +24,7 @@ from llamaindex_router import (
     RoutingRecorder,
     routing_decision,
     routing_outcome,
+    routing_totals,
 )
 from tests.support.llamaindex import Keyword, PlainLLM, keyword_router, listening, scripted_pair
 
@@ -232,3 +235,34 @@ def test_the_models_own_response_is_not_touched():
     assert "routing" in response.additional_kwargs
     assert "routing" not in event.response.additional_kwargs
     assert response.message is event.response.message
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:is_running called from within a step")
+@pytest.mark.parametrize("kind", [FunctionAgent, ReActAgent, AgentWorkflow])
+async def test_the_bill_of_an_agents_run(kind):
+    """The output of a run has all of its calls, and shows nothing of it in its own data."""
+
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    def steps(prompt):
+        call = 'Thought: I add.\nAction: add\nAction Input: {"a": 2, "b": 3}'
+        return "Thought: I know.\nAnswer: it is 5" if "Observation: 5" in prompt else call
+
+    models = {"tool_args": {"a": 2, "b": 3}} | ({"answer": steps} if kind is ReActAgent else {})
+    pair = scripted_pair(strong=models, weak=models)
+    agents = {
+        FunctionAgent: lambda: FunctionAgent(tools=[FunctionTool.from_defaults(add)], llm=pair.llm),
+        ReActAgent: lambda: ReActAgent(tools=[FunctionTool.from_defaults(add)], llm=pair.llm),
+        AgentWorkflow: lambda: AgentWorkflow.from_tools_or_functions([add], llm=pair.llm),
+    }
+    agent = agents[kind]()
+    with RoutingRecorder() as recorder:
+        easy, hard = await agent.run("an easy sum"), await agent.run("a hard sum")
+    assert routing_totals(easy).by_candidate == {"weak": 2}
+    assert routing_totals(hard).by_candidate == {"strong": 2}
+    assert recorder.totals.cost_usd == pytest.approx(routing_totals(easy).cost_usd + routing_totals(hard).cost_usd)
+    assert routing_decision(hard).candidate == "strong"
+    assert "routing" not in hard.model_dump_json()
