@@ -17,7 +17,7 @@ _STUFFED = (
     ),
     re.compile(r"\s*The original query is as follows: (.*?)\nWe have provided an existing answer:.*", re.DOTALL),
     re.compile(
-        r"\s*You are an expert Q&A system that strictly operates.*\nQuery: (.*?)\nOriginal Answer:\s*", re.DOTALL
+        r"\s*You are an expert Q&A system that strictly operates.*\nQuery: (.*?)\nOriginal Answer:.*", re.DOTALL
     ),
 )
 """The prompts that core's synthesizers fill in: for completion models and for chat models."""
