@@ -67,7 +67,7 @@ def simulate_cascade(
         budgets: [b], USD for all calls to one prompt.
         seed: None gives the expectation over the judge's errors, which is exact. A number draws them once, the same
             ones for all budgets. RouterBench draws anew for each budget, and the hull over such points picks the lucky
-            ones: on its own rows that adds .01 to .04 of AIQ at error rates from .05.
+            ones.
         order: columns, the first one asked first. Default: by mean cost in this table.
         good: least quality of a good answer. Default: the 95% quantile of the whole table, as in RouterBench, which is
             1 where answers are right or wrong and more than one in twenty is right.
