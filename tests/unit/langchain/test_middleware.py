@@ -114,6 +114,7 @@ class TestOnTheRecord:
         starts = seen.named("chat_model_start")
         assert [parent for _, parent, _ in starts] == [run for run, _, _ in events]
         assert [data["metadata"]["router_candidate"] for _, _, data in starts] == ["weak", "weak"]
+        assert [data["metadata"]["router_stage"] for _, _, data in starts] == ["plan", "tool_loop"]
         assert {data["metadata"]["ls_model_name"] for _, _, data in starts} == {"small"}
         ended = {run: data["outputs"] for run, _, data in seen.named("chain_end")}
         assert [ended[run]["routing"]["id"] for run, _, _ in events] == [e["data"]["id"] for _, _, e in events]
