@@ -12,7 +12,7 @@ from pointsman.decision import Decision, Outcome
 from pointsman.embedders import Embedder
 from pointsman.errors import PointsmanError
 from pointsman.gates import DEFAULT_GATES
-from pointsman.policies import Always, Policy, QualityFloor, Threshold, Utility
+from pointsman.policies import Always, Policy, QualityFloor, QualityMargin, Threshold, Utility
 from pointsman.pool import Candidate, Pool
 from pointsman.query import Needs, Query
 from pointsman.router import Router, load_router
@@ -47,6 +47,7 @@ __all__ = [
     "Price",
     "PromptLength",
     "QualityFloor",
+    "QualityMargin",
     "Query",
     "RandomScorer",
     "Report",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from pointsman.errors import ConfigurationError, PolicyError
-from pointsman.policies import Always, Policy, QualityFloor, Threshold, Utility
+from pointsman.policies import Always, Policy, QualityFloor, QualityMargin, Threshold, Utility
 from pointsman.pool import Pool
 from pointsman.router import Router, load_router
 
@@ -15,6 +15,7 @@ __all__ = ["configure_router", "override", "policy_named"]
 _POLICIES: dict[str, Callable[..., Policy]] = {
     "Always": Always,
     "QualityFloor": QualityFloor,
+    "QualityMargin": QualityMargin,
     "Threshold": Threshold,
     "Utility": Utility,
 }

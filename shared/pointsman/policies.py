@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointsman.errors import PolicyError
 from pointsman.pool import Pool
 
-__all__ = ["Always", "Policy", "PoolPolicy", "QualityFloor", "Threshold", "Utility", "bind_policy"]
+__all__ = ["Always", "Policy", "PoolPolicy", "QualityFloor", "QualityMargin", "Threshold", "Utility", "bind_policy"]
 
 Floats = NDArray[np.float64]
 Choice = NDArray[np.intp]
@@ -176,6 +176,52 @@ class QualityFloor:
 
     def __str__(self) -> str:
         return f"QualityFloor({self.minimum:g})"
+
+
+@dataclass(frozen=True)
+class QualityMargin:
+    """The cheapest candidate that is predicted at most a margin worse than the strong one.
+
+    From -1, always the strong one, to 1, always the cheapest: a row of rules that a bound on the lost quality can be
+    tested along, for any number of candidates.
+
+    Args:
+        margin: predicted quality in [-1, 1]; below 0 a candidate must be predicted better by so much.
+        column: of the strong candidate, else of the dearest; a pool sets it.
+
+    Raises:
+        PolicyError: it is not a number in [-1, 1].
+    """
+
+    margin: float
+    column: int = 0
+    weighs_cost: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.margin <= 1:
+            msg = f"the quality margin is {self.margin}; give a difference of qualities in [-1, 1]"
+            raise PolicyError(msg)
+
+    def bind(self, pool: Pool) -> QualityMargin:
+        """The rule for this pool; that its prices are known was seen to before."""
+        return self if pool.baseline is None else replace(self, column=pool.position(pool.baseline.name))
+
+    def choose(self, quality: Floats, cost: Floats, win_rate: Floats | None) -> Choice:  # noqa: ARG002  # protocol
+        """The column of lowest cost within the margin; where the strong candidate cannot serve, of the best one."""
+        strong = quality[:, self.column]
+        there = np.isfinite(strong)
+        near = quality >= np.where(there, strong - self.margin, quality.max(axis=1) - max(self.margin, 0.0))[:, None]
+        near[:, self.column] = there
+        return np.asarray(np.where(near, cost, np.inf).argmin(axis=1), dtype=np.intp)
+
+    def explain(self, column: int, quality: float, win_rate: float | None) -> str:  # noqa: ARG002  # one signature
+        """Why this column, for people."""
+        if column == self.column:
+            return f"no cheaper one is predicted within {self.margin:g} of its quality, {quality:.3f}"
+        return f"cheapest within {self.margin:g} of the strong model's predicted quality; its own is {quality:.3f}"
+
+    def __str__(self) -> str:
+        return f"QualityMargin({self.margin:g})"
 
 
 @dataclass(frozen=True)

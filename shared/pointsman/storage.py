@@ -10,7 +10,7 @@ from pointsman.artifacts import Artifact
 from pointsman.calibrated import Calibration
 from pointsman.embedders.storage import TENSORS, Parts, Stored, pack_embedder, unpack_embedder
 from pointsman.errors import ArtifactCorruptError, ArtifactError
-from pointsman.policies import Always, Policy, QualityFloor, Threshold, Utility
+from pointsman.policies import Always, Policy, QualityFloor, QualityMargin, Threshold, Utility
 from pointsman.pool import Candidate, Pool
 from pointsman.query import Needs
 from pointsman.scorers import Scorer
@@ -26,6 +26,7 @@ _CALIBRATION = "calibration."
 _POLICIES: dict[str, type[Policy]] = {
     "always": Always,
     "quality_floor": QualityFloor,
+    "quality_margin": QualityMargin,
     "threshold": Threshold,
     "utility": Utility,
 }

@@ -39,8 +39,8 @@ PUBLIC = {
     "pointsman": {
         "DEFAULT_GATES", "Always", "Battles", "Calibration", "Candidate", "Cascade", "Decision", "Embedder",
         "MatrixFactorization", "Needs", "Outcome", "Outcomes",
-        "PointsmanError", "Policy", "Pool", "Price", "PromptLength", "QualityFloor", "Query", "RandomScorer", "Router",
-        "Scorer", "Threshold", "Usage", "Utility", "__version__", "calibrate",
+        "PointsmanError", "Policy", "Pool", "Price", "PromptLength", "QualityFloor", "QualityMargin",
+        "Query", "RandomScorer", "Router", "Scorer", "Threshold", "Usage", "Utility", "__version__", "calibrate",
         "Report", "count_tokens", "evaluate", "load_router", "train",
     },
     "langchain_router": {

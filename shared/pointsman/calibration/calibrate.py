@@ -8,20 +8,18 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from pointsman.binding import bind
 from pointsman.calibrated import Calibration, Certificate, always_strong, line_of
 from pointsman.calibration.certify import check_request, labels_of, prove, why_none
-from pointsman.calibration.grids import threshold_grid, utility_grid
+from pointsman.calibration.grids import grid_of
 from pointsman.calibration.intervals import rows_to_halve
 from pointsman.calibration.prompts import MOST_KEPT, Scored, fingerprint, picture, queries_of
 from pointsman.calibration.shares import budget_policy, cost_of, share_of, share_policy
 from pointsman.calibration.testing import Loss
 from pointsman.data.outcomes import Outcomes
 from pointsman.errors import ConfigurationError, DataError
-from pointsman.policies import Policy, Threshold, Utility
+from pointsman.policies import Policy, Threshold
 from pointsman.query import Query
 from pointsman.router import REPLY_TOKENS, Router
-from pointsman.scorers.base import ReferenceScorer
 from pointsman.scorers.sharing import embedder_of
 
 __all__ = ["calibrate"]
@@ -53,7 +51,7 @@ def calibrate(
         delta: probability that the bound may fail to hold.
         loss: "net" sets better answers off against worse ones, "worse" does not, see `Certificate`.
         policies: tested for eps, from the safest to the cheapest, fixed without a look at the labels. Default:
-            thresholds for a pair, `Utility` for a pool without one and where that is the router's own rule.
+            thresholds for a pair; a `QualityMargin` for a pool without one, or where the router's rule weighs cost.
         reply_tokens: length of an answer, for costs.
 
     Raises:
@@ -89,7 +87,7 @@ def _certified(
         raise DataError(msg)
     labelled, scores = labels_of(router.pool, outcomes)
     scored = Scored.of(router, queries_of(labelled), reply_tokens=reply_tokens)
-    proof = prove(scored, _row(router) if policies is None else policies, scores, eps, delta, loss)
+    proof = prove(scored, grid_of(router) if policies is None else policies, scores, eps, delta, loss)
     asked = f"{loss} loss of at most {eps:g} with probability {1 - delta:g}"
     if proof.policy is None:
         why = why_none(proof, len(labelled), eps, delta, loss)
@@ -135,12 +133,3 @@ def _calibration(scored: Scored, policy: Policy, asked: str, reason: str = "") -
         vectors=picture(embedder_of(scored.router.scorer), [query.text for query in scored.queries]),
     )
 
-
-def _row(router: Router) -> list[Policy]:
-    """The policies to test: of the router's own family, from the safest to the cheapest."""
-    if router.pool.strong is None or isinstance(router.policy, Utility):
-        return utility_grid(router.pool)
-    bound = bind(router.pool, router.scorer)
-    if bound.pair is None or not isinstance(bound.scorer, ReferenceScorer):
-        return threshold_grid(np.zeros(0))
-    return threshold_grid(bound.scorer.reference_win_rates(*bound.pair))

@@ -5,21 +5,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.binding import bind
 from pointsman.costs.usage import Usage
 from pointsman.errors import UnknownPriceError
-from pointsman.policies import Policy, Threshold, Utility
+from pointsman.policies import Policy, QualityMargin, Threshold, Utility
 from pointsman.pool import Pool
+from pointsman.router import Router
+from pointsman.scorers.base import ReferenceScorer
 
-__all__ = ["threshold_grid", "utility_grid"]
+__all__ = ["grid_of", "threshold_grid", "utility_grid"]
 
 STEPS = 200
 """Thresholds of equal distance."""
 QUANTILES = 100
 """Thresholds of equal share among the scorer's reference prompts: where its win rates lie close together."""
+MARGINS = tuple(round(margin, 4) for margin in np.arange(-0.2, 0.5001, 0.005).tolist())
+"""Of predicted quality: from far better than the strong model to half as good."""
 POWERS = np.linspace(3.0, -1.0, 81)
 """Decades of the willingness to pay, in prices of the dearest call: from "the best" to "the cheapest"."""
 CALL = Usage(500, 250)
 """The call that the willingness to pay is scaled by."""
+
+
+def grid_of(router: Router) -> list[Policy]:
+    """The policies to test for a router, from the safest to the cheapest: thresholds for a pair, else margins."""
+    if router.pool.strong is None or getattr(router.policy, "weighs_cost", False):
+        return [QualityMargin(margin) for margin in MARGINS]
+    bound = bind(router.pool, router.scorer)
+    if bound.pair is None or not isinstance(bound.scorer, ReferenceScorer):
+        return threshold_grid(np.zeros(0))
+    return threshold_grid(bound.scorer.reference_win_rates(*bound.pair))
 
 
 def threshold_grid(reference: NDArray[np.float64]) -> list[Policy]:

@@ -10,7 +10,7 @@ from pointsman import Candidate, Pool, PromptLength, Router, Threshold, Utility,
 from pointsman.calibrated import Certificate
 from pointsman.configure import configure_router
 from pointsman.errors import ConfigurationError, DataError, PolicyError, UnknownPriceError
-from pointsman.policies import Always, QualityFloor
+from pointsman.policies import Always, QualityFloor, QualityMargin
 from pointsman.training.knn import fit_knn
 from tests.support.core import pair, tiny_embedder, tiny_mf
 from tests.support.outcomes import synthetic, table
@@ -98,18 +98,18 @@ def test_a_looser_bound_is_cheaper_and_a_stricter_loss_dearer(router):
     assert calibrate(router, DATA, eps=0.2, loss="worse").strong_share.value > shares[2]
 
 
-def test_many_models_by_willingness_to_pay():
-    found = calibrate(three(), DATA, eps=0.15)
-    assert isinstance(found.policy, Utility)
+def test_many_models_by_a_margin_below_the_strong_one():
+    found = calibrate(three(), DATA, eps=0.1)
+    assert isinstance(found.policy, QualityMargin)
     assert found.certificate.threshold is None
     assert found.models == ("strong", "other", "weak")
-    assert found.usd_per_1000.value < calibrate(three(), DATA, eps=0.05).usd_per_1000.value
+    assert found.usd_per_1000.value < calibrate(three(), DATA, eps=0.03).usd_per_1000.value
     assert three().with_calibration(found).certificate == found.certificate
 
 
 def test_a_row_of_policies_of_ones_own():
-    row = [QualityFloor(minimum) for minimum in (0.9, 0.8, 0.7, 0.5)]
-    assert calibrate(three(), DATA, eps=0.2, policies=row).policy in row
+    for row in ([QualityFloor(q) for q in (0.9, 0.8, 0.7, 0.5)], [Utility(w) for w in (0.1, 0.01, 0.001)]):
+        assert calibrate(three(), DATA, eps=0.2, policies=row).policy in row
 
 
 @pytest.mark.parametrize("pool", [pair(), Pool(["strong", "weak", "other"])])

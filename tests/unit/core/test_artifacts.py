@@ -12,6 +12,7 @@ from pointsman import (
     Pool,
     PromptLength,
     QualityFloor,
+    QualityMargin,
     RandomScorer,
     Router,
     Threshold,
@@ -37,7 +38,9 @@ def concat_mf():
 
 
 @pytest.mark.parametrize("scorer", [RandomScorer(seed=4), PromptLength(midpoint=7.0), tiny_mf(), concat_mf()])
-@pytest.mark.parametrize("policy", [Threshold(0.3), Utility(0.2), QualityFloor(0.4), Always("weak")])
+@pytest.mark.parametrize(
+    "policy", [Threshold(0.3), Utility(0.2), QualityFloor(0.4), QualityMargin(0.1), Always("weak")]
+)
 def test_a_router_comes_back_the_same(tmp_path, scorer, policy):
     router = Router(pair(abilities=Needs(tools=True), metadata={"a": 1}), scorer, policy, name="mine")
     router.save(tmp_path / "r")
