@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.embedders.words import WordIds
 from pointsman.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class StaticEmbedder:
         self.scale = scale
         self.shipped_as = shipped_as
         self.version = version
+        self._ids = WordIds(tokenizer)
 
     @classmethod
     def from_json(cls, tokenizer: str, table: NDArray[np.int8], scale: NDArray[np.floating]) -> StaticEmbedder:
@@ -93,11 +96,11 @@ class StaticEmbedder:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for row, text in enumerate(texts):
             # one by one: the tokenizer's batch call starts threads, which do not survive a fork
-            encoding = self.tokenizer.encode(_head_and_tail(text), add_special_tokens=False)
-            ids = np.asarray(encoding.ids, dtype=np.intp)
-            if len(ids):
-                total = self.scale[ids].astype(np.float32) @ self.table[ids].astype(np.float32)
-                vectors[row] = total / max(float(np.linalg.norm(total)), 1e-12)
+            ids = self._ids(_head_and_tail(text))
+            if ids:
+                rows = np.array(ids, dtype=np.intp)
+                total = self.scale[rows].astype(np.float32) @ self.table.take(rows, axis=0).astype(np.float32)
+                vectors[row] = total / max(math.sqrt(total.dot(total)), 1e-12)
         return vectors
 
 

@@ -12,7 +12,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from langchain_core.runnables import RunnableBinding, RunnableBranch
+from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableBranch
 from langchain_core.tools import tool
 from numpy.typing import NDArray
 from pydantic import BaseModel
@@ -238,6 +238,17 @@ def test_bound_calls_survive_fallbacks_retries_branches_and_pipes() -> None:
     assert branch.invoke("hello there").tool_calls
     chain = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "{x}")]) | routed()
     assert routing_decision(chain.invoke({"x": HARD})).candidate == "strong"
+
+
+def test_bound_calls_survive_configurable_fields_and_take_overrides() -> None:
+    model = routed().configurable_fields(threshold=ConfigurableField(id="cut"))
+    tools, schema = model.bind_tools([add]), model.with_structured_output(Movie, include_raw=True)
+    config = {"configurable": {"router_threshold": 0.001}}
+    assert routing_decision(tools.invoke("hi", config)).candidate == "strong"
+    assert tools.with_config(config).invoke("hi").tool_calls[0]["args"] == {"a": 3, "b": 3}
+    assert routing_decision(schema.invoke("'Alien'?", config)["raw"]).candidate == "strong"
+    piped = ChatPromptTemplate.from_messages([("user", "{x}")]) | tools | (lambda message: message.tool_calls)
+    assert piped.batch([{"x": "hi"}, {"x": HARD}])[1][0]["name"] == "add"
 
 
 def test_only_the_users_words_are_scored_and_the_whole_prompt_is_paid() -> None:
