@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.arguments import add_output, add_pair, pair_of
@@ -61,17 +63,21 @@ def _run(args: argparse.Namespace) -> int:
         msg = f"{'--win-rates' if args.win_rates else '--eps'} needs labels; give outcomes with --data"
         raise ConfigurationError(msg)
     out = None if args.out is None else check_out(args.out)
-    start = load_router(args.router, pair_of(args.strong, args.weak))
+    start, made_from = load_router(args.router, pair_of(args.strong, args.weak)), _made_from(args.router)
     with working("reading"):
         data = _outcomes(args.data) if args.data else _prompts(args.prompts)
+    files = hashes(args.data or args.prompts)
     with working(f"calibrating {start.name} on {len(data):,} prompts"):
-        if args.win_rates and not isinstance(data, list):
-            ready, facts, lines = _win_rates(start, data)
-        else:
+        if isinstance(data, list):
             ready, facts, lines = _rule(start, data, args)
-    facts |= {"from": f"{start.name} {start.version}".strip(), "data": hashes(args.data or args.prompts)}
+        else:
+            _check_unseen(args.router, made_from, files)
+            ready, facts, lines = _win_rates(start, data) if args.win_rates else _rule(start, data, args)
+    facts |= {"from": f"{start.name} {start.version}".strip(), "files": files}
     if out is not None:
-        facts |= {"version": save_router(ready, out, facts), "out": str(out)}
+        fitted = [*made_from.get("data", []), *(files if args.win_rates else [])]
+        version = save_router(ready, out, made_from | {"data": fitted, "calibration": facts})
+        facts |= {"version": version, "out": str(out)}
         lines.append(f"saved to {out}; try: pointsman route --router {out} 'a prompt'")
     if args.json:
         from pointsman.cli.output import print_json
@@ -80,6 +86,28 @@ def _run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(lines))
     return 0
+
+
+def _made_from(router: str) -> dict[str, Any]:
+    """What the manifest of a saved router says that it was made from; nothing for a shipped one."""
+    from pointsman.artifacts import read_artifact
+
+    if not (Path(router) / "manifest.json").is_file():
+        return {}
+    return read_artifact(router, "router").manifest.training
+
+
+def _check_unseen(router: str, made_from: Mapping[str, Any], files: list[dict[str, str]]) -> None:
+    """Whether labels are new to the router.
+
+    Raises:
+        ConfigurationError: it was fitted to these very files, and does better on them than it will on others.
+    """
+    known = {each.get("sha256") for each in made_from.get("data", [])}
+    seen = [each["file"] for each in files if each["sha256"] in known]
+    if seen:
+        msg = f"{router} was fitted to {', '.join(seen)}, so these labels flatter it; calibrate on others"
+        raise ConfigurationError(msg)
 
 
 def _prompts(paths: list[str]) -> list[str]:

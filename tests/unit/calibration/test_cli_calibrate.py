@@ -42,7 +42,7 @@ def test_a_share_of_a_file_of_prompts(tmp_path, capsys, prompts):
     assert facts["usd_per_1000"]["low"] < facts["usd_per_1000"]["value"] < facts["usd_per_1000"]["high"]
     assert facts["rows_to_halve"] > 900
     assert facts["certificate"] is None
-    assert len(facts["data"][0]["sha256"]) == 64
+    assert len(facts["files"][0]["sha256"]) == 64
     loaded = Router.load(out)
     assert loaded.version == facts["version"]
     assert loaded.calibration.as_dict()["strong_share"] == facts["strong_share"]
@@ -88,6 +88,20 @@ def test_win_rates_that_mean_what_they_say(tmp_path, capsys, outcomes):
     facts = told(capsys, "--data", outcomes, "--win-rates", *PAIR)
     assert facts["ece"] <= 0.05
     assert facts["rows"] == 800
+
+
+def test_labels_that_the_router_was_fitted_to_are_refused(tmp_path, capsys, outcomes):
+    adapted, rated, certified = (str(tmp_path / name) for name in ("adapted", "rated", "certified"))
+    assert main(["adapt", "--data", outcomes, "--out", adapted, *PAIR]) == 0
+    assert main(["calibrate", "--router", adapted, "--data", outcomes, "--eps", "0.1"]) == 2
+    assert "was fitted to mine.csv, so these labels flatter it" in capsys.readouterr().err
+    # what a router was fitted to is remembered through its calibrations, and a rule is no fit
+    assert main(["calibrate", "--data", outcomes, "--win-rates", "--out", rated, *PAIR]) == 0
+    assert main(["calibrate", "--router", rated, "--data", outcomes, "--eps", "0.1"]) == 2
+    assert main(["calibrate", "--data", outcomes, "--eps", "0.1", "--out", certified, *PAIR]) == 0
+    assert main(["calibrate", "--router", certified, "--data", outcomes, "--eps", "0.2"]) == 0
+    assert main(["calibrate", "--router", adapted, "--data", outcomes, "--share", "0.3", "--out", certified]) == 2
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(
