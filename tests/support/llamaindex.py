@@ -15,8 +15,6 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     TextBlock,
 )
-from llama_index.core.instrumentation import root_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.custom import CustomLLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -262,32 +260,6 @@ def scripted_pair(strong: dict[str, Any] | None = None, weak: dict[str, Any] | N
 
 def text_message(text: str, role: str = "user") -> ChatMessage:
     return ChatMessage(role=role, blocks=[TextBlock(text=text)])
-
-
-class Listener(BaseEventHandler):
-    """Collects the instrumentation events of a block: `with listening() as events`."""
-
-    events: list[Any] = Field(default_factory=list)
-
-    @classmethod
-    def class_name(cls) -> str:
-        return "test_listener"
-
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        self.events.append(event)
-
-    def of(self, kind: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-class listening:  # noqa: N801  # reads as a verb
-    def __enter__(self) -> Listener:
-        self.listener = Listener()
-        root_dispatcher.add_event_handler(self.listener)
-        return self.listener
-
-    def __exit__(self, *error: object) -> None:
-        root_dispatcher.event_handlers[:] = [h for h in root_dispatcher.event_handlers if h is not self.listener]
 
 
 def deltas(chunks: Iterator[Any]) -> list[str]:

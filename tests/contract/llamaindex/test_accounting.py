@@ -26,7 +26,8 @@ from llamaindex_router import (
     routing_outcome,
     routing_totals,
 )
-from tests.support.llamaindex import Keyword, PlainLLM, keyword_router, listening, scripted_pair
+from llamaindex_router.testing import listening
+from tests.support.llamaindex import Keyword, PlainLLM, keyword_router, scripted_pair
 
 PROMPT = PromptTemplate("Context. Question: {query_str}")
 MODEL_EVENTS = (LLMChatStartEvent, LLMChatEndEvent, LLMCompletionStartEvent, LLMCompletionEndEvent)

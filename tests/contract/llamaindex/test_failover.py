@@ -17,9 +17,10 @@ from llamaindex_router import (
     routing_decision,
     routing_outcome,
 )
+from llamaindex_router.testing import listening
 from pointsman.failover import Failover
 from tests.contract.llamaindex.test_methods import CALLS, pair_for, plain, run
-from tests.support.llamaindex import ScriptedLLM, listening, scripted_pair
+from tests.support.llamaindex import ScriptedLLM, scripted_pair
 from tests.support.llamaindex_books import kept
 
 PROMPT = PromptTemplate("Context. {query_str}")

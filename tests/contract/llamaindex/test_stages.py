@@ -14,12 +14,13 @@ from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router import RouterLLM, RoutingDecisionEvent, RoutingRecorder, route_query, routing_decision
 from llamaindex_router.stages import STAGES
+from llamaindex_router.testing import listening
 from pointsman import Candidate, QualityFloor, Threshold
 from pointsman.errors import ConfigurationError
 from pointsman.failover import Failover
 from tests.contract.llamaindex.test_components import engine, sub_questions
 from tests.contract.llamaindex.test_query_engines import CHUNK, Shelf
-from tests.support.llamaindex import Keyword, ScriptedLLM, keyword_router, listening, scripted_pair
+from tests.support.llamaindex import Keyword, ScriptedLLM, keyword_router, scripted_pair
 from tests.support.llamaindex_books import kept
 
 EASY, HARD = "What is the capital?", "A hard question: why?"
