@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,16 +86,27 @@ DRIVES: dict[str, Callable[[Any, Any, Any], dict[str, Any]]] = {
 }
 
 
+PROPAGATES = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph hands async nodes their config and callbacks from Python 3.11 on"
+)
+
+
 @pytest.fixture(params=DRIVES)
 def drive(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
     return lambda graph, given=ASK, config=None: DRIVES[request.param](graph, given, config)
 
 
+@pytest.fixture(params=["sync", pytest.param("async", marks=PROPAGATES)])
+def heard(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """A drive whose callbacks and config reach the nodes."""
+    return lambda graph, given=ASK, config=None: DRIVES[request.param](graph, given, config)
+
+
 class TestOnTheRecord:
-    def test_every_call_is_decided_and_paid_for(self, drive: Callable[..., dict[str, Any]]) -> None:
+    def test_every_call_is_decided_and_paid_for(self, heard: Callable[..., dict[str, Any]]) -> None:
         seen, counter = Recording(), UsageMetadataCallbackHandler()
         with RoutingRecorder() as recorder:
-            result = drive(agent(routing()), config={"callbacks": [seen, counter]})
+            result = heard(agent(routing()), config={"callbacks": [seen, counter]})
         assert [message.type for message in result["messages"]] == ["human", "ai", "tool", "ai"]
         assert chosen(result) == ["weak", "weak"]
         assert [d.stage for d in recorder.decisions] == ["plan", "tool_loop"]
@@ -106,10 +118,10 @@ class TestOnTheRecord:
         assert counter.usage_metadata["small"]["total_tokens"] == billed, "counted once"
 
     def test_the_models_run_lies_in_the_routers_with_the_decision_in_its_metadata(
-        self, drive: Callable[..., dict[str, Any]]
+        self, heard: Callable[..., dict[str, Any]]
     ) -> None:
         seen = Recording()
-        drive(agent(routing()), config={"callbacks": [seen]})
+        heard(agent(routing()), config={"callbacks": [seen]})
         events = seen.named("custom_event")
         starts = seen.named("chat_model_start")
         assert [parent for _, parent, _ in starts] == [run for run, _, _ in events]
@@ -126,6 +138,7 @@ class TestOnTheRecord:
         assert {metadata["router_candidate"] for _, metadata in chunks} == {"weak"}
         assert not [m for m, _ in parts if isinstance(m, AIMessage) and not isinstance(m, AIMessageChunk)]
 
+    @PROPAGATES
     async def test_tokens_stream_once_async(self) -> None:
         parts = [part async for part in agent(routing()).astream(ASK, stream_mode="messages")]
         text = "".join(str(m.content) for m, _ in parts if isinstance(m, AIMessageChunk))
@@ -342,9 +355,9 @@ class TestConversations:
         ],
     )
     def test_one_run_can_ask_for_another_rule(
-        self, drive: Callable[..., dict[str, Any]], configurable: dict[str, Any], expected: list[str]
+        self, heard: Callable[..., dict[str, Any]], configurable: dict[str, Any], expected: list[str]
     ) -> None:
-        assert chosen(drive(agent(routing()), ASK, {"configurable": configurable})) == expected
+        assert chosen(heard(agent(routing()), ASK, {"configurable": configurable})) == expected
 
 
 class TestFailures:
