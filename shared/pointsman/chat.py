@@ -17,6 +17,12 @@ from pointsman.errors import ConfigurationError
 __all__ = ["Answer", "TokenLogprob", "aask_model", "ask_model", "check_model", "openai_logprobs"]
 
 
+_COUNTS = (
+    ("input_tokens", "output_tokens", "input_token_details", "cache_read"),
+    ("prompt_tokens", "completion_tokens", "prompt_tokens_details", "cached_tokens"),
+)
+
+
 class TokenLogprob(NamedTuple):
     """A token of an answer and the natural logarithm of the probability with which the model chose it."""
 
@@ -122,12 +128,12 @@ def _logprobs(said: Any) -> tuple[TokenLogprob, ...] | None:
 
 
 def _usage(said: Any) -> Usage | None:
-    """Input and output tokens where the message or the provider's response has them."""
+    """Tokens where the message or the provider's response has them."""
     counts = _get(said, "usage_metadata") or _get(_get(said, "raw"), "usage")
-    for asked, answered in (("input_tokens", "output_tokens"), ("prompt_tokens", "completion_tokens")):
+    for asked, answered, details, read in _COUNTS:
         pair = _get(counts, asked), _get(counts, answered)
         if all(isinstance(count, int) for count in pair):
-            return Usage(*pair)
+            return Usage(*pair, cached_tokens=_get(_get(counts, details), read) or 0)
     return None
 
 

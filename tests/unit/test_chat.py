@@ -18,7 +18,7 @@ class Runnable:
 
     def invoke(self, prompt, **options):
         metadata = {"logprobs": {"content": CONTENT}} if options.get("logprobs") else {}
-        usage = {"input_tokens": 7, "output_tokens": 2}
+        usage = {"input_tokens": 7, "output_tokens": 2, "input_token_details": {"cache_read": 3}}
         return SimpleNamespace(text=f"said to {prompt}", response_metadata=metadata, usage_metadata=usage)
 
     async def ainvoke(self, prompt, **options):
@@ -30,7 +30,8 @@ class Llm:
 
     def complete(self, prompt, **options):
         logprobs = SimpleNamespace(content=[SimpleNamespace(**CONTENT[0])]) if options.get("logprobs") else None
-        usage = SimpleNamespace(prompt_tokens=7, completion_tokens=2)
+        cached = SimpleNamespace(cached_tokens=3)
+        usage = SimpleNamespace(prompt_tokens=7, completion_tokens=2, prompt_tokens_details=cached)
         raw = SimpleNamespace(choices=[SimpleNamespace(logprobs=logprobs)], usage=usage)
         return SimpleNamespace(text=f"said to {prompt}", raw=raw)
 
@@ -42,7 +43,7 @@ class Llm:
 def test_both_frameworks_give_text_usage_and_logprobs(model):
     plain, asked = ask_model(model, "you"), asyncio.run(aask_model(model, "you", {"logprobs": True}))
     assert plain.text == asked.text == "said to you"
-    assert plain.usage == asked.usage == Usage(7, 2)
+    assert plain.usage == asked.usage == Usage(7, 2, cached_tokens=3)
     assert plain.logprobs is None
     assert asked.logprobs == (TokenLogprob("4", -0.1),)
 
