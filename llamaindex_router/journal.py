@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from llama_index.core.base.response.schema import (
@@ -68,8 +68,10 @@ def attached_notes(response: object) -> list[Note]:
     return found
 
 
-def _attach(span: Span, result: object) -> None:
+def _attach(span: Span, result: Any) -> None:
     """Leave the notes with a response; the outermost span to return it comes last, and its notes are the fullest."""
+    if not _may_carry(result.__class__):
+        return
     if isinstance(result, StopEvent):  # how a workflow hands its result over
         result = result.result
     attributes = _attributes(result)
@@ -79,6 +81,12 @@ def _attach(span: Span, result: object) -> None:
     elif fresh and isinstance(result, AsyncStreamingResponse) and isinstance(result.response_gen, AsyncGenerator):
         result.response_gen = ain_scope(result.response_gen, partial(as_reading, span))
     attributes[_ATTRIBUTE] = span.notes
+
+
+@lru_cache(maxsize=1024)
+def _may_carry(kind: type) -> bool:
+    """Whether what a span returns may be a response; most spans return something else."""
+    return issubclass(kind, (*_RESPONSES, Event))
 
 
 def _attributes(response: object) -> dict[str, Any]:

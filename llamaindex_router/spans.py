@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.response_synthesizers.base import BaseSynthesizer
@@ -183,6 +184,16 @@ def _asked_of_run(start: object) -> str | None:
     return text if isinstance(text, str) and text.strip() else None
 
 
+@lru_cache(maxsize=1024)
+def _kind(kind: type) -> Literal["means", "tool", "synthesizer", "other"]:
+    """What a class is; asked for every span, and pydantic takes a microsecond to say what is an instance of what."""
+    if issubclass(kind, BaseLLM | BasePydanticProgram):
+        return "means"
+    if issubclass(kind, BaseTool):
+        return "tool"
+    return "synthesizer" if issubclass(kind, BaseSynthesizer) else "other"
+
+
 class _Follower(BaseSpanHandler[Any]):
     """Keeps `OPEN`."""
 
@@ -202,13 +213,14 @@ class _Follower(BaseSpanHandler[Any]):
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
         span = Span(id_[:-37], OPEN.get(parent_id))  # a hyphen and a UUID
-        if isinstance(instance, BaseLLM | BasePydanticProgram):
+        kind = _kind(instance.__class__)
+        if kind == "means":
             span.is_means = True
         else:
             arguments = bound_args.arguments
             span.question = _question_in(arguments)
-            span.is_tool = isinstance(instance, BaseTool)
-            if isinstance(instance, BaseSynthesizer):
+            span.is_tool = kind == "tool"
+            if kind == "synthesizer":
                 span.chunks = arguments.get("nodes")
             if _RUN in arguments:
                 span.is_run = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llama_index.core.base.llms.types import ChatMessage, ThinkingBlock
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock
 
 from pointsman.pool import Pool
 
@@ -20,7 +20,7 @@ _WRITER = "router_candidate"
 
 def signed(message: ChatMessage, candidate: str) -> dict[str, ChatMessage]:
     """The message with its thoughts marked as this candidate's, as an update of a response; nothing if it has none."""
-    if not any(isinstance(block, ThinkingBlock) for block in message.blocks):
+    if not _thinks(message):
         return {}
     blocks = [
         block.model_copy(update={"additional_information": block.additional_information | {_WRITER: candidate}})
@@ -36,12 +36,19 @@ def without_foreign_thoughts(messages: Sequence[ChatMessage], candidate: str, po
 
     Thoughts that no router has marked are left where they are.
     """
-    if not any(_is_foreign(block, candidate, pool) for message in messages for block in message.blocks):
+    if not any(map(_thinks, messages)):
         return messages
     return [
         message.model_copy(update={"blocks": [b for b in message.blocks if not _is_foreign(b, candidate, pool)]})
+        if _thinks(message)
+        else message
         for message in messages
     ]
+
+
+def _thinks(message: ChatMessage) -> bool:
+    # most blocks are text, and asking pydantic whether that is something else takes its time
+    return any(type(block) is not TextBlock and isinstance(block, ThinkingBlock) for block in message.blocks)
 
 
 def _is_foreign(block: object, candidate: str, pool: Pool) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from llama_index.core.instrumentation.events.llm import (
     LLMChatEndEvent,
@@ -123,10 +124,19 @@ class Listener(BaseEventHandler):
         watch = _watching.get()
         if watch is None:
             return
-        if isinstance(event, LLMChatStartEvent | LLMCompletionStartEvent):
+        phase = _phase(event.__class__)
+        if phase == "start":
             watch.started(event.span_id, event.model_dict.get("model_name"))
-        elif isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent):
+        elif phase == "end":
             watch.ended(event.span_id, event.response)
+
+
+@lru_cache(maxsize=1024)
+def _phase(kind: type) -> Literal["start", "end", "other"]:
+    """Of a call; remembered, for a stream has an event per piece, and pydantic is slow to say what is a what."""
+    if issubclass(kind, LLMChatStartEvent | LLMCompletionStartEvent):
+        return "start"
+    return "end" if issubclass(kind, LLMChatEndEvent | LLMCompletionEndEvent) else "other"
 
 
 _LISTENER = Listener()
