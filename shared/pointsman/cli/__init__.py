@@ -14,6 +14,7 @@ from pointsman.cli.data import add_data
 from pointsman.cli.demo import add_demo
 from pointsman.cli.evaluate import add_evaluate
 from pointsman.cli.label import add_label
+from pointsman.cli.report import add_report
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
 from pointsman.errors import ArtifactNotFoundError, ConfigurationError, PointsmanError, QueryError
@@ -65,4 +66,5 @@ def _parser() -> OneLineParser:
     add_label(commands)
     add_data(commands)
     add_evaluate(commands)
+    add_report(commands)
     return parser
