@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2s
 from typing import Any
 
@@ -52,7 +53,7 @@ def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMess
     Returns:
         The list itself where there is nothing to do, and for pools of one provider.
     """
-    families = {candidate.name: family_of(candidate.provider) for candidate in pool}
+    families = _families(pool)
     if len(set(families.values())) < 2:
         return messages
     target = families[name]
@@ -61,6 +62,12 @@ def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMess
     if all(new is old for new, old in zip(fitted, messages, strict=True)):
         return messages
     return [message for message in fitted if message is not None]
+
+
+@lru_cache(maxsize=64)
+def _families(pool: Pool) -> dict[str, str | None]:
+    """Candidate -> provider family."""
+    return {candidate.name: family_of(candidate.provider) for candidate in pool}
 
 
 def _fitted(

@@ -25,6 +25,7 @@ _KINDS = {
     "input_file": "documents",
 }
 _MEDIA = {"image": "images", "audio": "audio", "application": "documents", "text": "documents"}
+_NOTHING = Needs()
 _FACTOR = 2
 """By how much an estimated size may be wrong; nearer than that to a window, tokens are counted."""
 
@@ -55,6 +56,8 @@ def attachments(
 ) -> Needs:
     """The abilities that a call asks for: those of its content blocks, and those that are told."""
     found = {kind for message in messages if isinstance(message.content, list) for kind in _kinds(message.content)}
+    if not (found or tools or structured_output or tool_choice):
+        return _NOTHING
     return Needs(
         tools=tools,
         structured_output=structured_output,

@@ -87,6 +87,8 @@ class Scored:
     @classmethod
     def of(cls, value: Scored | str | int) -> Scored:
         """`value` itself, or these turns without a limit."""
+        if value == "last":
+            return _LAST
         return value if isinstance(value, cls) else cls(value)  # type: ignore[arg-type]  # others are refused above
 
 
@@ -95,9 +97,11 @@ _LAST = Scored()
 
 def question(messages: Sequence[BaseMessage], scored: Scored = _LAST) -> tuple[str, Source]:
     """The words to score and where they were found: all text where no user has spoken."""
-    named = _named(messages)
-    if named is not None:
+    if named := _named(messages):
         return named
+    if scored is _LAST and _from_user(messages[-1]):  # most calls
+        words, framed = _own_words(text_of(messages[-1]))
+        return words, "template" if framed else "message"
     turns = [message for message in messages if _from_user(message)]
     if not turns:
         return _newest([whole_text(messages)], scored.tokens), "prompt"

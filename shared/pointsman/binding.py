@@ -94,7 +94,7 @@ class BoundScorer:
         if array.shape != shape:
             msg = f"{type(self.scorer).__name__} returned {what} of shape {array.shape}, expected {shape}; mend it"
             raise ScorerError(msg)
-        if not ((array >= 0) & (array <= 1)).all():
+        if not all(0 <= value <= 1 for value in array.ravel().tolist()):
             msg = f"{type(self.scorer).__name__} returned {what} that are not all in [0, 1]; mend it"
             raise ScorerError(msg)
         return array

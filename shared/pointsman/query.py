@@ -48,6 +48,7 @@ class Needs:
 
 
 _NOTHING = Needs()
+_SOURCES = get_args(Source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class Query:
         if not isinstance(self.text, str):
             msg = f"a query's text must be a str, not {type(self.text).__name__}; pass the user's words"
             raise QueryError(msg)
-        if self.source not in get_args(Source):
-            msg = f"unknown query source {self.source!r}; use one of {', '.join(get_args(Source))}"
+        if self.source not in _SOURCES:
+            msg = f"unknown query source {self.source!r}; use one of {', '.join(_SOURCES)}"
             raise QueryError(msg)
         if self.prompt_tokens is not None and self.prompt_tokens < 0:
             msg = f"prompt_tokens is {self.prompt_tokens}; give a count of 0 or more, or None where it is not known"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -330,6 +331,8 @@ class Router:
     def _score(self, queries: Sequence[Query]) -> tuple[Floats, Floats | None]:
         """Quality [n, m] and win rates [n]; NaN for queries without words."""
         rows = [row for row, query in enumerate(queries) if query.scorable]
+        if len(rows) == len(queries) and not self.features:  # nearly always
+            return self._bound.score([query.text for query in queries])
         quality = np.full((len(queries), len(self.pool)), np.nan)
         win_rate = None if self._bound.pair is None else np.full(len(queries), np.nan)
         if rows:
@@ -377,7 +380,7 @@ class Router:
     ) -> Decision:
         candidate = self.pool.candidates[column]
         rate = None if win_rates is None or not query.scorable else float(win_rates[row])
-        scores = {name: float(q) for name, q in zip(self.pool.names, quality, strict=True)} if query.scorable else {}
+        scores = dict(zip(self.pool.names, quality.tolist(), strict=True)) if query.scorable else {}
         return Decision(
             id=uuid.uuid4().hex,
             candidate=candidate.name,
@@ -392,7 +395,7 @@ class Router:
             source=query.source,
             stage=query.stage,
             estimated_cost_usd={
-                name: None if np.isnan(usd) else float(usd) for name, usd in zip(self.pool.names, cost, strict=True)
+                name: None if isnan(usd) else usd for name, usd in zip(self.pool.names, cost.tolist(), strict=True)
             },
             latency_ms=latency,
             forced=isinstance(self.policy, Always),

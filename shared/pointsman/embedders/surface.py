@@ -86,23 +86,26 @@ def _features(text: str) -> list[float]:
     digits, maths, code, upper, clause, questions = (
         np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256).astype(np.float32) @ _TABLE
     ).tolist()
+    lines, options = raw.count(b"\n"), len(_OPTION.findall(raw))
+    sizes = (len(text), min(len(text), _LONG_ENOUGH), len(words), len(words) / sentences, lines, options, len(numbers))
+    size, short_size, spoken, per_sentence, lined, offered, counted, asked = np.log1p([*sizes, questions]).tolist()
     return [
-        float(np.log1p(len(text))),
-        float(np.log1p(min(len(text), _LONG_ENOUGH))),
-        float(np.log1p(len(words))),
+        size,
+        short_size,
+        spoken,
         min(len(raw) / count, 20.0),
         sum(len(word) > 8 for word in words) / count,
         len(set(words)) / count,
-        float(np.log1p(len(words) / sentences)),
-        float(np.log1p(raw.count(b"\n"))),
-        float(np.log1p(len(_OPTION.findall(raw)))),
-        float(np.log1p(len(numbers))),
+        per_sentence,
+        lined,
+        offered,
+        counted,
         float(min(max(map(len, numbers), default=0), 8)),
         digits / total,
         maths / total,
         code / total,
         upper / total,
         clause / total,
-        float(np.log1p(questions)),
+        asked,
         1.0 - len(raw) / total if window else 0.0,
     ]

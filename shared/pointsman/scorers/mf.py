@@ -138,7 +138,8 @@ class MatrixFactorization:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Quality float64[n, m] and win rate float64[n] of prompts given as vectors float32[n, d]."""
         scores = self._scores(vectors)
-        return self._quality(scores[:, :-1]), self._win_rate(scores, strong, weak)
+        quality = self._quality(scores[:, :-1])
+        return quality, self._win_rate(scores, strong, weak, quality)
 
     def reference_win_rates(self, strong: str, weak: str) -> NDArray[np.float64]:
         """Win rates of the reference prompts, float64[r]; empty if the router carries none."""
@@ -215,12 +216,15 @@ class MatrixFactorization:
         """Delta per model, and last the prior, float64[n, m + 1]."""
         return row_by_row(vectors.astype(np.float64), self.weights) + self.offsets
 
-    def _win_rate(self, scores: NDArray[np.float64], strong: str, weak: str) -> NDArray[np.float64]:
-        delta = scores[:, [column_of(self.models, strong), column_of(self.models, weak)]]
+    def _win_rate(
+        self, scores: NDArray[np.float64], strong: str, weak: str, quality: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        first, second = column_of(self.models, strong), column_of(self.models, weak)
         if self.link == "battle":
-            return sigmoid(delta[:, 0] - delta[:, 1])
-        quality = self._quality(delta)
-        rate = win_rate_from_quality(quality[:, 0], quality[:, 1])
+            return sigmoid(scores[:, first] - scores[:, second])
+        if quality is None:
+            quality = self._quality(scores[:, :-1])
+        rate = win_rate_from_quality(quality[:, first], quality[:, second])
         return np.asarray(np.minimum(np.maximum(rate + scores[:, -1], 0.0), 1.0))
 
     def _quality(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
