@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from pointsman.costs.ledger import current_ledger
 from pointsman.errors import ConfigurationError, PolicyError
 from pointsman.policies import Always, Policy, QualityFloor, QualityMargin, Threshold, Utility
 from pointsman.pool import Pool
@@ -49,6 +50,7 @@ def configure_router(
     if len(given) > 1:
         msg = f"{' and '.join(given)} are both given, and each is a rule of its own; keep one"
         raise ConfigurationError(msg)
+    current_ledger()  # opened now, so that a file that cannot be written is refused here and not in a call
     for candidate in pool:
         _ = candidate.price  # read the price tables now, and not in the first call on somebody's event loop
     rule = policy if threshold is None else Threshold(threshold)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pointsman.costs.ledger import current_ledger
 from pointsman.costs.outcomes import merge_outcomes, price_outcome
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision, Outcome
@@ -69,7 +70,7 @@ class Call:
     earlier: tuple[Outcome, ...] = ()
 
     def close(self, usage: Usage | None, error: BaseException | None = None) -> Outcome:
-        """The outcome of all calls together, with the time since the call was opened."""
+        """The outcome of all calls together, with the time since the call was opened; it goes to the ledger."""
         last = price_outcome(
             self.decision,
             self.pool,
@@ -78,7 +79,10 @@ class Call:
             error=None if error is None else type(error).__name__,
             attempts=self.attempts,
         )
-        return merge_outcomes(last, self.earlier)
+        outcome = merge_outcomes(last, self.earlier)
+        if (ledger := current_ledger()) is not None:
+            ledger.record(self.decision, outcome)
+        return outcome
 
 
 @dataclass

@@ -14,6 +14,7 @@ from pointsman.cli.data import add_data
 from pointsman.cli.demo import add_demo
 from pointsman.cli.evaluate import add_evaluate
 from pointsman.cli.label import add_label
+from pointsman.cli.ledger import add_ledger
 from pointsman.cli.report import add_report
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
@@ -67,4 +68,5 @@ def _parser() -> OneLineParser:
     add_data(commands)
     add_evaluate(commands)
     add_report(commands)
+    add_ledger(commands)
     return parser
