@@ -68,14 +68,15 @@ def test_the_cascades_in_python_run(monkeypatch):
     pytest.importorskip("langchain_openai")
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     rng = np.random.default_rng(0)
-    scores = rng.random(100)
+    scores = rng.beta(2, 1, 400)
     names = {
         "judge_llm": lambda prompt: "Score: 3",
         "llm": lambda prompt: "no, 13 * 17",
         "small_llm": lambda prompt: "yes",
         "router": Router(pair(), RandomScorer(("strong", "weak")), Threshold(0.5)),
         "scores": scores,
-        "right": (rng.random(100) < 0.5 + scores / 2).astype(float),
+        "weak_right": (rng.random(400) < scores).astype(float),
+        "strong_right": (rng.random(400) < 0.9).astype(float),
     }
     for block in blocks("cascade.md", "python"):
         exec(compile(block, "cascade.md", "exec"), names)  # noqa: S102
