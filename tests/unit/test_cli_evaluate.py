@@ -263,3 +263,15 @@ def test_the_command_gives_routerbenchs_zero_row(data_dir, capsys, task, zero):
         "split_routerdc",
     ]
     assert round(rows_of(told(capsys, argv), "cost")["zero"]["figures"]["aiq"]["value"], 3) == zero
+
+
+def test_training_on_another_benchmark(tmp_path, capsys):
+    data, home = synthetic(60), tmp_path / "gsm8k"
+    home.mkdir()
+    rows = [f"{text} {n},{s[1]},{s[0]}" for n, (text, s) in enumerate(zip(data.prompts, data.scores, strict=True))]
+    (home / "gsm8k_responses.csv").write_text("\n".join([f"prompt,{WEAK},{STRONG}", *rows]))
+    (home / "contaminated_prompts.jsonl").write_text('{"eval_prompt": "none"}\n')
+    out = tmp_path / "other.csv"
+    out.write_text("\n".join([f"prompt,score|{STRONG},score|{WEAK}", "why prove,1,0", "hello world,1,1", "two,0,0"]))
+    argv = ["--router", "knn", "--data", str(out), "--train-on", str(tmp_path), "--train-layout", "routellm-gsm8k"]
+    assert told(capsys, argv)["prompts"] == 3

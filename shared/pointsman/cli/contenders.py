@@ -105,10 +105,14 @@ def _seen(name: str, loaded: Loaded) -> str:
 def _trained_elsewhere(args: argparse.Namespace, fit: _Trainer, loaded: Loaded, pool: Pool) -> Predictions:
     import numpy as np
 
-    from pointsman.data.merge import read_data
+    from pointsman.data.layouts import load_outcomes
+    from pointsman.data.merge import merge_outcomes, read_data
     from pointsman.evaluation.predictions import Predictions, predict
 
-    data = read_data(args.train_on)
+    if args.train_layout is None:
+        data = read_data(args.train_on)
+    else:
+        data = merge_outcomes([load_outcomes(path, layout=args.train_layout).outcomes for path in args.train_on])
     parts = []
     for seed in _seeds(args):
         with telling(), working(f"training {fit.name} on {len(data):,} rows"):

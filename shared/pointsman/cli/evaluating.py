@@ -42,7 +42,8 @@ _ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--seed", {"type": int, "default": 0, "help": "of splits, fits and bootstrap (default: 0)"}),
 )
 _TRAINING: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--train-on", {"nargs": "+", "metavar": "FILE", "help": "train on these outcomes or battles instead"}),
+    ("--train-on", {"nargs": "+", "metavar": "PATH", "help": "train on these outcomes or battles instead"}),
+    ("--train-layout", {"metavar": "NAME", "help": "as --layout, for what is trained on"}),
     (
         "--split",
         {"choices": SPLITS, "help": "how tests are kept apart (default: random)"},

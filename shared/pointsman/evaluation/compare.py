@@ -72,6 +72,7 @@ def evaluate(
     if not len(outcomes) or not routers:
         msg = f"{len(outcomes)} prompts and {len(routers)} routers leave nothing to compare; give one or more of each"
         raise DataError(msg)
+    _check(outcomes)
     named = strong is not None or weak is not None
     pair = (None if named else _own_pair(routers, outcomes)) or pair_of_table(outcomes, strong, weak)
     pool = pool_of(outcomes, pair)
@@ -82,7 +83,7 @@ def evaluate(
     tables: list[Table] = []
     if pair is not None:
         tables.append(pair_table(table, said, draws, setting, seed))
-    if table.costs is not None:
+    if table.costs is not None and (pair is None or np.ptp(table.costs.mean(axis=0)) > 0):
         tables.append(cost_table(table, said, draws, paired=pair is not None, seed=seed, judges=judges))
     notes = notes_of([row for each in tables for row in each.rows])
     first = next(iter(said.values()))
@@ -187,6 +188,22 @@ def pair_of_table(outcomes: Outcomes, strong: str | None = None, weak: str | Non
         return None
     better, worse = np.argsort(-np.nanmean(outcomes.scores, axis=0), kind="stable")
     return outcomes.models[better], outcomes.models[worse]
+
+
+def _check(outcomes: Outcomes) -> None:
+    """The parts of a table have one length, scores lie in [0, 1] and costs are not negative."""
+    n, m = len(outcomes), len(outcomes.models)
+    shapes = {"scores": (outcomes.scores, (n, m)), "tasks": (np.array(outcomes.tasks), (n,))}
+    if outcomes.costs is not None:
+        shapes["costs"] = (outcomes.costs, (n, m))
+    for name, (values, shape) in shapes.items():
+        if values.shape != shape:
+            msg = f"{name} of shape {values.shape} for {n} prompts and {m} models; give one row to a prompt, {shape}"
+            raise DataError(msg)
+    scores, costs = outcomes.scores, np.zeros(1) if outcomes.costs is None else outcomes.costs
+    if not (np.isnan(scores) | ((scores >= 0) & (scores <= 1))).all() or not (np.isnan(costs) | (costs >= 0)).all():
+        msg = "a score is not in [0, 1], or a cost is negative; divide scores by their maximum, and mend the costs"
+        raise DataError(msg)
 
 
 def _own_pair(routers: Mapping[str, Routed], outcomes: Outcomes) -> tuple[str, str] | None:

@@ -106,6 +106,8 @@ class Market:
             hull, low, high = hull_of(row), float(self.price[row].min()), float(self.price[row].max())
             cost, quality = self.price[row, self.best], self.quality[row, self.best]
             curve[row] = hull.at(self.grid)
+            if row and not low < high:  # a resample of few prompts on which all models cost the same
+                continue
             out["aiq"][row] = aiq(hull, low, high)
             out["aiq_code"][row] = aiq(hull, low, high, normalisation="code")
             out["aiq_guarded"][row] = aiq(guard(hull.cost, hull.quality, self._zero(row)), low, high)

@@ -146,6 +146,18 @@ def test_a_pair_with_costs_has_both_tables():
     assert report.table("cost").rows[-1].figures["saved"].value > 0
 
 
+def test_a_pair_of_one_price_has_no_cost_table():
+    data = price_calls(pair(), {"strong": 0.01, "weak": 0.01})
+    assert [table.kind for table in evaluate(PromptLength(), data, resamples=20).tables] == ["pair"]
+
+
+def test_few_prompts_give_wide_intervals_and_no_error():
+    data = price_calls(pair(6), {"strong": 0.03, "weak": 0.001})
+    scores = np.array([[1, 0], [1, 1], [1, 0], [0, 1], [1, 1], [1, 0]], dtype=float)
+    figures = evaluate(PromptLength(), replace(data, scores=scores), resamples=200).table("pair").rows[-1].figures
+    assert figures["apgr"].high - figures["apgr"].low > 0.3
+
+
 def test_the_setting_is_the_routers_own_or_what_is_asked_for():
     data = pair()
     router = Router(Pool.pair("strong", "weak"), RandomScorer(), Threshold(0.8))
@@ -205,6 +217,12 @@ def test_seeds_are_averaged_and_their_agreement_told():
         (lambda: evaluate(PromptLength(), pair(), threshold=0.5, strong_share=0.5), "give one"),
         (lambda: evaluate(PromptLength(), pair(), strong_share=1.5), r"in \[0, 1\]"),
         (lambda: evaluate(PromptLength(), unanswered()), "has a score of all"),
+        (lambda: evaluate(PromptLength(), replace(pair(), scores=pair().scores[:-1])), "scores of shape"),
+        (lambda: evaluate(PromptLength(), replace(pair(), tasks=("a",))), "tasks of shape"),
+        (lambda: evaluate(PromptLength(), replace(pair(), costs=np.zeros((300, 3)))), "costs of shape"),
+        (lambda: evaluate(PromptLength(), replace(pair(), scores=pair().scores * 10)), r"not in \[0, 1\]"),
+        (lambda: evaluate(PromptLength(), replace(pair(), costs=-np.ones((300, 2)))), "a cost is negative"),
+        (lambda: evaluate(PromptLength(), replace(synthetic(), costs=np.ones((200, 3)))), "are no range"),
         (lambda: price_calls(pair(), {"gpt-9": 0.1}), "give 0 or more for one of strong, weak"),
         (lambda: price_calls(pair(), {"weak": float("nan")}), "a price of nan"),
     ],

@@ -1,5 +1,7 @@
 """Hulls and AIQ: against brute force, and against RouterBench's own rows."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -95,6 +97,15 @@ def test_a_router_that_knows_nothing_is_the_zero_router():
     zero = zero_router(scores, costs)
     assert hull.cost == pytest.approx(zero.cost)
     assert hull.quality == pytest.approx(zero.quality)
+
+
+def test_a_hull_of_many_points_is_quick():
+    """100,000 points, nearly all on the hull: sorting and one pass, where trying all pairs would take hours."""
+    cost = np.random.default_rng(0).random(100_000)
+    before = time.process_time()
+    hull = non_decreasing_hull(cost, np.sqrt(cost))
+    assert time.process_time() - before < 5
+    assert len(hull.cost) > 99_000
 
 
 @pytest.mark.parametrize(
