@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llamaindex_router.stages import STAGES, Stage
 from pointsman.errors import ConfigurationError
-from pointsman.policies import Policy
+from pointsman.policies import Always, Policy
 from pointsman.pool import Pool
 from pointsman.router import Router
 
@@ -23,8 +23,10 @@ Rule = str | Policy
     "keep"       the model that wrote the answer so far goes on; the first call is scored
     "run"        the model that began an agent's run goes on, until it gets stuck; the first call is scored
     "escalate"   the strong model, for the first try was not good enough
-    a name       that candidate; "strong" and "weak" are the pair, or without one the dearest and the cheapest
+    a name       that candidate; "strong" and "weak" are the pair, or without one the best predicted and the cheapest
     a policy     the router decides by this rule instead of its own
+
+Where the router's own policy is `Always`, no stage departs from it unless it is told to.
 """
 
 _SCORE, _KEEP, _RUN, _ESCALATE = "score", "keep", "run", "escalate"
@@ -44,6 +46,7 @@ _DEFAULTS: dict[str, Rule] = {
     "rerank": "weak",
     "extraction": "weak",
 }
+_BEST = "the best predicted"
 _MEANINGS = {
     _SCORE: "scored by the question",
     _KEEP: "scored once, then the model of the answer's first chunk",
@@ -58,12 +61,12 @@ class Assigned:
 
     Args:
         stage: the stage.
-        name: the candidate.
+        name: the candidate; None for whichever is predicted to answer best.
         column: its column; a pool sets it.
     """
 
     stage: str
-    name: str
+    name: str | None = None
     column: int = 0
 
     def bind(self, pool: Pool) -> Assigned:
@@ -72,7 +75,7 @@ class Assigned:
         Raises:
             PoolError: the pool has no candidate of that name.
         """
-        return Assigned(self.stage, self.name, pool.position(self.name))
+        return self if self.name is None else Assigned(self.stage, self.name, pool.position(self.name))
 
     def choose(
         self,
@@ -80,12 +83,14 @@ class Assigned:
         cost: NDArray[np.float64],  # noqa: ARG002  # the protocol's signature
         win_rate: NDArray[np.float64] | None,  # noqa: ARG002
     ) -> NDArray[np.intp]:
-        """That column."""
+        """That column, or that of the highest quality."""
+        if self.name is None:
+            return np.asarray(quality.argmax(axis=1), dtype=np.intp)
         return np.full(len(quality), self.column, dtype=np.intp)
 
     def explain(self, column: int, quality: float, win_rate: float | None) -> str:  # noqa: ARG002  # one signature
         """Why this column, for people."""
-        return f"{self.stage} calls go to {self.name}"
+        return f"{self.stage} calls go to {self.name or _BEST}"
 
     def __str__(self) -> str:
         return f"Assigned({self.stage!r}, {self.name!r})"
@@ -111,10 +116,10 @@ class Rules:
             raise ConfigurationError(msg)
         self._scoring = router
         self._pool = router.pool
-        self._rules: dict[str, Rule] = {**_DEFAULTS, **self.given}
+        defaults = dict.fromkeys(_DEFAULTS, _SCORE) if isinstance(router.policy, Always) else _DEFAULTS
+        self._rules: dict[str, Rule] = {**defaults, **self.given}
         self._routers = {stage: self._router(stage, rule, router) for stage, rule in self._rules.items()}
-        strong = self._candidate("strong")
-        self.escalating = router if strong is None else router.with_policy(Assigned("escalated", strong))
+        self.escalating = router.with_policy(Assigned("escalated", self._strong))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,7 +150,7 @@ class Rules:
     def _meaning(self, stage: Stage) -> str:
         rule, router = self._rules[stage], self._routers[stage]
         if isinstance(router.policy, Assigned):
-            return router.policy.name
+            return router.policy.name or _BEST
         if router is not self._scoring:
             return str(router.policy)
         return _MEANINGS[rule] if isinstance(rule, str) and rule in _MEANINGS else _MEANINGS[_SCORE]
@@ -155,29 +160,31 @@ class Rules:
             return router.with_policy(rule)
         if rule in (_SCORE, _KEEP, _RUN):
             return router
-        name = self._candidate("strong" if rule == _ESCALATE else rule) if isinstance(rule, str) else None
-        if name is not None:
-            return router.with_policy(Assigned(stage, name))
-        if rule not in ("strong", "weak", _ESCALATE):
+        if rule in self._pool.names:
+            return router.with_policy(Assigned(stage, str(rule)))
+        if rule in ("strong", _ESCALATE):
+            return router.with_policy(Assigned(stage, self._strong))
+        if rule != "weak":
             names = ", ".join(self._pool.names)
             msg = f"stages[{stage!r}] is {rule!r}; give {', '.join(_MEANINGS)}, a policy, or one of {names}"
             raise ConfigurationError(msg)
+        if (weak := self._weak) is not None:
+            return router.with_policy(Assigned(stage, weak))
         if stage in self.given:
             msg = f"stages[{stage!r}] is {rule!r}, and neither a pair nor the prices tell who that is; give a name"
             raise ConfigurationError(msg)
         return router
 
-    def _candidate(self, name: str) -> str | None:
-        """The candidate that a rule names; None if there is none."""
-        pool = self._pool
-        if name in pool.names:
-            return name
-        if name == "strong":
-            return None if pool.baseline is None else pool.baseline.name
-        if name != "weak":
-            return None
-        if pool.weak is not None:
-            return pool.weak
-        prices = {c.name: c.price.blended for c in pool}
+    @property
+    def _strong(self) -> str | None:
+        """The pair's strong candidate; None for whichever is predicted to answer best."""
+        return self._pool.strong
+
+    @property
+    def _weak(self) -> str | None:
+        """The pair's weak candidate, else the cheapest; None if prices do not tell."""
+        if self._pool.weak is not None:
+            return self._pool.weak
+        prices = {c.name: c.price.blended for c in self._pool}
         known = {each: price for each, price in prices.items() if price is not None}
         return min(known, key=known.__getitem__) if len(known) == len(prices) else None

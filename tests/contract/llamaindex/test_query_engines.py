@@ -9,8 +9,8 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, TextNode
 from pydantic import BaseModel
 
-from llamaindex_router import RoutingRecorder, route_query, routing_decision, routing_totals
-from tests.support.llamaindex import scripted_pair
+from llamaindex_router import RouterLLM, RoutingRecorder, route_query, routing_decision, routing_totals
+from tests.support.llamaindex import Keyword, PlainLLM, ScriptedLLM, keyword_router, scripted_pair
 
 CHUNK = "The hard part of this long passage does not matter to the question. " * 12
 EASY, HARD = "What is the capital?", "A hard question: why?"
@@ -214,3 +214,24 @@ def test_a_failed_query_leaves_nothing_behind(pair):
         engine(pair.llm).query(EASY)
     response = engine(pair.llm).query(HARD)
     assert routing_totals(response).by_candidate == {"strong": 1}
+
+
+def test_each_model_of_a_mixed_pool_gets_its_own_kind_of_prompt():
+    """Core has a prompt for chat models and one for those that complete; which it is depends on who is chosen."""
+    strong, weak = ScriptedLLM(name="big"), PlainLLM(name="small")
+    llm = RouterLLM(strong=strong, weak=weak, router=keyword_router(Keyword()))
+    assert not llm.metadata.is_chat_model
+    for question, model in ((EASY, weak), (HARD, strong)):
+        response = engine(llm).query(question)
+        assert routing_totals(response).calls == 1
+        assert len(model.heard) == 1
+        assert question in model.heard[0]
+    assert strong.heard[0].startswith("You are an expert Q&A system"), "the system message of core's chat prompt"
+    assert weak.heard[0].lstrip().startswith("Context information is below.")
+
+
+def test_a_mixed_pool_streams_and_answers_in_objects():
+    strong = ScriptedLLM(name="big", tool_args={"fact": "it is Paris"})
+    llm = RouterLLM(strong=strong, weak=PlainLLM(name="small"), router=keyword_router(Keyword()))
+    assert "".join(engine(llm, streaming=True).query(EASY).response_gen) == "a plain answer"
+    assert "it is Paris" in str(engine(llm, output_cls=Fact).query(HARD))

@@ -15,7 +15,7 @@ from llama_index_instrumentation.dispatcher import instrument_tags
 from llamaindex_router import RouterLLM, RoutingDecisionEvent, RoutingRecorder, route_query, routing_decision
 from llamaindex_router.stages import STAGES
 from llamaindex_router.testing import listening
-from pointsman import Candidate, QualityFloor, Threshold
+from pointsman import Always, Candidate, QualityFloor, Threshold
 from pointsman.errors import ConfigurationError
 from pointsman.failover import Failover
 from tests.contract.llamaindex.test_components import engine, sub_questions
@@ -121,10 +121,15 @@ class _First:
         return np.zeros(len(quality), dtype=np.intp)
 
 
-def test_without_a_pair_the_weak_one_is_the_cheapest_and_the_strong_one_the_dearest():
-    text = many(haiku=1, sonnet=3, opus=15).explain()
-    assert "  selector            haiku\n" in text
-    assert "  retry               opus\n" in text
+def test_without_a_pair_the_weak_one_is_the_cheapest_and_the_strong_one_the_best_predicted():
+    llm = many(haiku=1, sonnet=3, opus=15)
+    assert "  selector            haiku\n" in llm.explain()
+    assert "  retry               the best predicted\n" in llm.explain()
+    retry = PromptTemplate("{query_str}", prompt_type="text_qa")
+    with RoutingRecorder() as recorder:
+        llm.predict(retry, query_str="A hard one\n----------------\nHere is a previous bad answer.\nno")
+    assert recorder.decisions[0].reason == "retry calls go to the best predicted"
+    assert recorder.decisions[0].candidate == max(recorder.decisions[0].quality.items(), key=lambda pair: pair[1])[0]
     assert "  selector            sonnet\n" in many({"selector": "sonnet"}, haiku=1, sonnet=3, opus=15).explain()
 
 
@@ -132,6 +137,15 @@ def test_where_nothing_tells_who_is_weak_housekeeping_is_scored():
     assert "  selector            scored by the question\n" in many().explain()
     with pytest.raises(ConfigurationError, match="neither a pair nor the prices tell who that is; give a name"):
         many({"selector": "weak"})
+
+
+def test_no_stage_departs_from_a_model_that_is_asked_for_by_name():
+    """`Always` is how one compares with the strong model alone: housekeeping, too, is its then."""
+    pair = scripted_pair(policy=Always("strong"))
+    assert "weak" not in pair.llm.explain().split("stages")[1]
+    assert asked(pair, "single_select").candidate == "strong"
+    told = scripted_pair(policy=Always("strong"), stages={"selector": "weak"})
+    assert asked(told, "single_select").candidate == "weak"
 
 
 def test_copies_keep_their_stages_and_their_question():
