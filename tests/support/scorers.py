@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointsman.scorers import KNN, MLP, SVM, Ensemble, PromptLength, SWRanking
+from pointsman.scorers import KNN, MLP, SVM, Ensemble, KernelSVM, PromptLength, SWRanking
 from pointsman.scorers.index import PromptIndex
+from pointsman.training.kernel import fit_kernel
 from pointsman.training.knn import fit_knn
 from pointsman.training.sw_ranking import fit_sw_ranking
 from tests.support.core import tiny_embedder, tiny_mf
@@ -21,6 +22,10 @@ def svm(seed: int = 0) -> SVM:
     weights, intercepts = rng.normal(size=(3, embedder.dim)), rng.uniform(size=3)
     reference = rng.uniform(size=(40, 3))
     return SVM(MODELS, embedder, *(array.astype(np.float32) for array in (weights, intercepts, reference)))
+
+
+def kernel_svm(**options) -> KernelSVM:
+    return fit_kernel(synthetic(80, missing=0.1), tiny_embedder(), **options)
 
 
 def mlp(seed: int = 0) -> MLP:
@@ -41,7 +46,7 @@ def ensemble() -> Ensemble:
     return Ensemble(mixed.models, mixed.members, mixed.win_pool, mixed.quality_pool, (("strong", "weak"),), reference)
 
 
-KINDS = {"knn": knn, "svm": svm, "mlp": mlp, "sw_ranking": sw_ranking, "ensemble": ensemble}
+KINDS = {"knn": knn, "svm": svm, "kernel_svm": kernel_svm, "mlp": mlp, "sw_ranking": sw_ranking, "ensemble": ensemble}
 
 
 def index(vectors, bits: int = 16) -> PromptIndex:

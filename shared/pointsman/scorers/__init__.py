@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pointsman.scorers.bert import BertScorer
     from pointsman.scorers.causal_llm import CausalLLMScorer
     from pointsman.scorers.ensemble import Ensemble
+    from pointsman.scorers.kernel import KernelSVM
     from pointsman.scorers.knn import KNN
     from pointsman.scorers.mlp import MLP
     from pointsman.scorers.onnx import OnnxScorer
@@ -30,6 +31,7 @@ __all__ = [
     "BertScorer",
     "CausalLLMScorer",
     "Ensemble",
+    "KernelSVM",
     "MatrixFactorization",
     "OnnxScorer",
     "PromptLength",

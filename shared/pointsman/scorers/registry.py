@@ -16,6 +16,7 @@ KINDS = {
     "calibrated": "calibrated:Calibrated",
     "causal_llm": "causal_llm:CausalLLMScorer",
     "ensemble": "ensemble:Ensemble",
+    "kernel_svm": "kernel:KernelSVM",
     "knn": "knn:KNN",
     "mf": "mf:MatrixFactorization",
     "mlp": "mlp:MLP",

@@ -1,7 +1,8 @@
-"""Fitting linear support vector regression, by scikit-learn's LinearSVR."""
+"""Fitting support vector regression: linear by scikit-learn's LinearSVR, or with the exponential kernel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 
 from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.embedders.base import Embedder
+from pointsman.errors import ConfigurationError
+from pointsman.scorers.kernel import KernelSVM
 from pointsman.scorers.svm import SVM
 from pointsman.training.checks import check_outcomes
+from pointsman.training.kernel import POINTS, fit_kernel
 from pointsman.training.regressors import fit_with_reference, scikit_learn, split_rows
 
 __all__ = ["fit_svm"]
@@ -30,8 +34,11 @@ def fit_svm(
     c: float | None = None,
     loss: Loss = "squared_epsilon_insensitive",
     epsilon: float = 0.0,
-) -> SVM:
-    """One linear regressor per model.
+    kernel: str = "linear",
+    models: Sequence[str] | None = None,
+    points: int = POINTS,
+) -> SVM | KernelSVM:
+    """One regressor per model.
 
     RouterBench takes scikit-learn's defaults, `c=1.0, loss="epsilon_insensitive"`. That loss estimates a median, which
     for answers that are right or wrong is 0 or 1 and not how often they are right; the squared loss estimates the mean.
@@ -44,12 +51,22 @@ def fit_svm(
             (squared error).
         loss: of LinearSVR.
         epsilon: an error smaller than this is none.
+        kernel: "linear", or "exponential": `fit_kernel`, which needs no scikit-learn, and to which `c`, `loss` and
+            `epsilon` say nothing.
+        models: of the exponential kernel: those to predict, see `fit_kernel`.
+        points: of the exponential kernel: stored prompts at most.
 
     Raises:
         DataError: nothing can be learned from the data.
+        ConfigurationError: there is no such kernel, or a model is not in the data.
         MissingExtraError: scikit-learn is not installed.
     """
     outcomes = check_outcomes(data)
+    if kernel == "exponential":
+        return fit_kernel(outcomes, embedder, seed=seed, models=models, points=points)
+    if kernel != "linear" or models is not None:
+        msg = f"kernel {kernel!r} with models {models}: give kernel 'exponential', or 'linear' without models"
+        raise ConfigurationError(msg)
     svm = scikit_learn("svm")
     vectors, scores = embedder.encode(outcomes.prompts), outcomes.scores
     options: dict[str, Any] = {"loss": loss, "epsilon": epsilon, "random_state": seed, "max_iter": ITERATIONS}

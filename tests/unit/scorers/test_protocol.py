@@ -124,13 +124,20 @@ def test_an_unknown_model_is_named(scorer):
         scorer.select(["gpt-9"])
 
 
-@pytest.mark.parametrize("kind", ["knn", "svm", "mlp", "sw_ranking"])
+@pytest.mark.parametrize("kind", ["knn", "svm", "kernel_svm", "mlp", "sw_ranking"])
 def test_an_embedder_of_another_length_is_refused(kind):
     with pytest.raises(ConfigurationError):
         SCORERS[kind].with_embedder(tiny_embedder(dim=4))
 
 
-DAMAGE = {"knn": "scores", "svm": "weights", "mlp": "biases.1", "sw_ranking": "labels", "ensemble": "2.intercepts"}
+DAMAGE = {
+    "knn": "scores",
+    "svm": "weights",
+    "kernel_svm": "points",
+    "mlp": "biases.1",
+    "sw_ranking": "labels",
+    "ensemble": "2.intercepts",
+}
 
 
 @each
