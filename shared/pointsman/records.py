@@ -92,7 +92,7 @@ class Totals:
     Attributes:
         calls: routed calls.
         by_candidate: candidate -> calls.
-        tokens: model -> (input, output) tokens.
+        tokens: model -> (input, output) tokens, those of all calls for an answer under the model that gave it.
         cost_usd, baseline_cost_usd, saved_usd: sums in USD.
         estimated: some token counts are ours and not the provider's.
     """

@@ -20,7 +20,7 @@ from pointsman.trouble import Trouble, retry_after, trouble_of
 __all__ = ["Desk", "Job", "Tell", "job_of"]
 
 Tell = Callable[[int, str], None]
-"""Takes how many jobs are done, and a line about it."""
+"""Takes how many of the open jobs are done, and a line about it."""
 
 PASSING: frozenset[Trouble] = frozenset({"rate_limit", "timeout", "connection", "overloaded", "server", "empty"})
 OF_ONE_PROMPT: frozenset[Trouble] = frozenset({"context_overflow", "refusal"})
@@ -122,9 +122,7 @@ class Desk:
         Raises:
             JudgeUnreachableError: the judge fails for good, does not let us in, or refuses how it is asked.
         """
-        waiting = self.open(jobs)
-        done = len({job.key for job in jobs}) - len(waiting)
-        todo = iter(waiting)
+        todo, done = iter(self.open(jobs)), 0
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self.at_once) as pool:
             try:

@@ -33,7 +33,7 @@ def fit_bert(
     """`train_bert` on battles, or on outcomes turned into battles.
 
     Args:
-        data: of the two models at least.
+        data: of the two models at least; weights of battles play no part.
         embedder: plays no part; the encoder reads the text itself.
         base: folder or hub name of a pretrained encoder.
         strong: the strong model's name in the data.
@@ -63,7 +63,7 @@ def fit_causal_llm(
     """`train_causal_llm` on the weak model's outcomes, or on battles of the two models.
 
     Args:
-        data: outcomes of the weak model, or battles.
+        data: outcomes of the weak model, or battles, whose weights play no part.
         embedder: plays no part; the model reads the text itself.
         base: folder or hub name of a causal language model.
         strong: the strong model's name.

@@ -138,7 +138,9 @@ def test_a_journal_is_not_paid_for_twice_and_holds_no_text(tmp_path):
     settings = {"journal": tmp_path / "j.jsonl", "price": PRICE, "name": "j"}
     first = quick(judge, **settings).battles(table(tmp_path, *rows[:6]))
     assert (len(asked), first.cost_usd) == (12, pytest.approx(12 * 0.001))
-    again = quick(judge, **settings).battles(table(tmp_path, *rows))
+    told = []
+    again = quick(judge, **settings).battles(table(tmp_path, *rows), tell=lambda done, line: told.append((done, line)))
+    assert sorted(told)[-1] == (8, "$0.0200"), "progress is of what was left to do"
     assert len(asked) == 20
     assert len(again.data) == 10
     assert again.cost_usd == pytest.approx(20 * 0.001)
