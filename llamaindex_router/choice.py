@@ -8,7 +8,7 @@ from llamaindex_router.messages import trouble_in
 from llamaindex_router.question import Asked
 from llamaindex_router.rules import Rules
 from llamaindex_router.spans import Note, Span, enclosing, question_scope
-from llamaindex_router.stages import ANSWERING, run_id
+from llamaindex_router.stages import ANSWERING
 from pointsman.decision import Decision
 from pointsman.failover import Attempts, Breaker, Failover
 from pointsman.router import Router
@@ -106,7 +106,7 @@ class Chooser:
         return _Plan(router, self._attempts(router), kept=self._here(kept), escalated=escalated)
 
     def _step_of_run(self, asked: Asked, router: Router) -> _Plan:
-        run = run_id()
+        run = asked.query.conversation
         last = self._runs.last(run)
         previous = None if last is None else last.candidate
         stuck = _stuck(asked)

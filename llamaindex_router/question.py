@@ -28,7 +28,7 @@ from llamaindex_router.blocks import needs_of
 from llamaindex_router.messages import text_of, users_words
 from llamaindex_router.restated import restated, stuffed
 from llamaindex_router.spans import Caller, caller, root_question
-from llamaindex_router.stages import Stage, stage_of_chat, stage_of_template, stage_of_text
+from llamaindex_router.stages import Stage, run_id, stage_of_chat, stage_of_template, stage_of_text
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.errors import QueryError
 from pointsman.query import Needs, Query, Source
@@ -199,7 +199,8 @@ def _asked(
 ) -> Asked:
     text, source = _named() or found
     tokens = sum([estimate_tokens(part) for part in texts])
-    return Asked(Query(text, source=source, prompt_tokens=tokens, needs=needs, stage=stage), texts, messages)
+    query = Query(text, source=source, prompt_tokens=tokens, needs=needs, conversation=run_id(), stage=stage)
+    return Asked(query, texts, messages)
 
 
 def _named() -> tuple[str, Source] | None:

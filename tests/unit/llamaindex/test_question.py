@@ -11,6 +11,7 @@ from llama_index.core.prompts.default_prompt_selectors import DEFAULT_TEXT_QA_PR
 from llama_index.core.prompts.default_prompts import DEFAULT_HYDE_PROMPT
 from llama_index.core.prompts.prompt_type import PromptType
 from llama_index.core.schema import QueryBundle
+from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router.question import (
     from_messages,
@@ -204,3 +205,12 @@ async def test_it_holds_in_tasks_started_inside_and_in_no_other():
 def test_an_explicit_question_needs_words(text):
     with pytest.raises(QueryError), route_query(text):
         pass
+
+
+def test_a_workflows_run_is_the_conversation():
+    """Splits deal calls out by conversation, so that a whole run meets the same arm."""
+    assert from_text("a prompt").query.conversation is None
+    with instrument_tags({"llamaindex.run_id": "run"}):
+        assert from_text("a prompt").query.conversation == "run"
+        assert from_messages([user("why?")]).query.conversation == "run"
+        assert from_template(QA, {"query_str": "why?"}).query.conversation == "run"
