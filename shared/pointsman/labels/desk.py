@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -150,13 +151,11 @@ class Desk:
 
         value = None
         try:
-            value = job.run(call)
-        except (_EndedError, JudgeError):  # nothing that can be read came back; what came is paid for
-            if not answers:
-                return
+            with contextlib.suppress(_EndedError, JudgeError):  # nothing came back that can be read
+                value = job.run(call)
         finally:
-            usage = sum((answer.usage for answer in answers if answer.usage is not None), Usage(0, 0))
-            if answers:
+            if answers:  # what came is paid for
+                usage = sum((answer.usage for answer in answers if answer.usage is not None), Usage(0, 0))
                 self.journal.add(
                     Entry(job.key, value, len(answers), usage.input_tokens, usage.output_tokens, self.cost(usage))
                 )
