@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from langchain.agents.middleware.types import ExtendedModelResponse, ModelRequest, ModelResponse
 from langchain.agents.structured_output import ProviderStrategy
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langchain_core.runnables.utils import coro_with_context
 from langgraph.types import Command
 
 from langchain_router.conduct import Conduct, last_turn
-from langchain_router.doors import says_something
+from langchain_router.context import in_config
+from langchain_router.doors import Whole, says_something
 from langchain_router.phases import Phase, Phases, phase_of
 from langchain_router.plan import Plan, make_plan
 from langchain_router.route import Route
@@ -98,7 +96,7 @@ class AgentConduct(Conduct):
         """Nothing: an agent's memory is its state, which its checkpointer keeps."""
 
 
-class AgentCall:
+class AgentCall(Whole):
     """The door that an agent's model call goes through: the rest of the agent's own machinery.
 
     Args:
@@ -109,22 +107,17 @@ class AgentCall:
     def __init__(self, request: Request, handler: Callable[[Request], Any]) -> None:
         self._request = request
         self._handler = handler
-        self._heard = _Heard()
 
     def open(self, route: Route) -> Generator[Any]:
         """The response of the chosen model."""
-        with self._listening(route), set_config_context(route.config) as context:
+        with in_config(route.config) as context:
             yield context.run(self._handler, self._for(route))
 
     async def aopen(self, route: Route) -> AsyncGenerator[Any]:
         """The same from a coroutine."""
-        with self._listening(route), set_config_context(route.config) as context:
-            token = var_child_runnable_config.set(route.config)  # Python 3.10 runs no task in a context of ours
-            try:
-                response = await coro_with_context(self._handler(self._for(route)), context)
-            finally:
-                var_child_runnable_config.reset(token)
-            yield response
+        with in_config(route.config) as context:
+            response = await coro_with_context(self._handler(self._for(route)), context)
+        yield response
 
     def speaks(self, piece: Response) -> bool:
         """Whether there is anything of an answer."""
@@ -167,31 +160,6 @@ class AgentCall:
             model_settings=fit_settings(request.model_settings, provider_of(request.model), provider),
             tools=fit_tools(request.tools, provider),
         )
-
-    @contextmanager
-    def _listening(self, route: Route) -> Generator[None]:
-        """Hear whether any token goes out: what a reader has seen cannot be asked of another model."""
-        manager = route.config.get("callbacks")
-        if isinstance(manager, BaseCallbackManager):
-            manager.add_handler(self._heard, inherit=True)
-        try:
-            yield
-        except Exception:
-            if self._heard.tokens:
-                route.spoken()
-            raise
-
-
-class _Heard(BaseCallbackHandler):
-    """Whether a token has gone out."""
-
-    run_inline = True
-
-    def __init__(self) -> None:
-        self.tokens = False
-
-    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:  # noqa: ARG002  # LangChain's signature
-        self.tokens = True
 
 
 def _turn_in(state: Mapping[str, Any]) -> Turn | None:

@@ -22,7 +22,7 @@ from pointsman.errors import EmptyAnswerError, JudgeError
 from pointsman.failover import Attempts
 from pointsman.records import Call, decision_metadata
 
-__all__ = ["NOSTREAM", "Accepted", "Drafts"]
+__all__ = ["NOSTREAM", "Accepted", "Drafts", "aside"]
 
 NOSTREAM = "nostream"
 """LangGraph leaves runs with this tag out of the stream of tokens."""
@@ -67,7 +67,7 @@ class Drafts:
         decision = replace(self._decision, candidate=named.name, model=named.model)
         route = Route(self._plan, decision, self._door, self._attempts, None)
         route.kwargs = {**route.kwargs, **options}
-        route.config = _out_of_the_stream(self._plan, decision_metadata(decision), child)
+        route.config = _out_of_the_stream(self._plan.config, decision_metadata(decision), child)
         if child is not None and self._plan.replay is not None and self._plan.replay.structured:
             route.tap = Tap(None)
             child.add_handler(route.tap, inherit=True)
@@ -100,13 +100,20 @@ class Drafts:
         """Keyword arguments for the judge's own model: a run of its own, which no reader of the answer sees."""
         options = dict(ask.options)
         if hasattr(ask.model, "invoke"):
-            options["config"] = _out_of_the_stream(self._plan, _UNSEEN, child)
+            options["config"] = aside(self._plan.config, child)
         return options
 
 
-def _out_of_the_stream(plan: Plan, metadata: dict[str, Any], child: BaseCallbackManager | None) -> RunnableConfig:
+def aside(config: RunnableConfig, child: BaseCallbackManager | None = None) -> RunnableConfig:
+    """The config for a model that is asked about the call: a run of its own, which no reader of the answer sees."""
+    return _out_of_the_stream(config, _UNSEEN, child)
+
+
+def _out_of_the_stream(
+    config: RunnableConfig, metadata: dict[str, Any], child: BaseCallbackManager | None
+) -> RunnableConfig:
     """The call's config for a run whose tokens are not the caller's."""
-    config = plan.config.copy()
+    config = config.copy()
     config["tags"] = [*(config.get("tags") or []), NOSTREAM]
     config["metadata"] = {**(config.get("metadata") or {}), **metadata}
     if child is not None:

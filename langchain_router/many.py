@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from typing import Any, cast
 
 from langchain_core.callbacks import Callbacks
@@ -13,10 +14,13 @@ from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import get_config_list
+from langchain_core.runnables.config import ensure_config, get_config_list
+from langchain_core.runnables.utils import coro_with_context
 from typing_extensions import override
 
 from langchain_router.calls import RoutedCalls
+from langchain_router.cascading import aside
+from langchain_router.context import in_config
 from langchain_router.doors import GENERATE
 from langchain_router.plan import DECISION_KEY, Plan
 from pointsman.decision import Decision
@@ -114,15 +118,18 @@ class RoutedBatches(RoutedCalls):
     def _decided(self, inputs: Sequence[Any], config: Configs, kwargs: dict[str, Any]) -> list[RunnableConfig]:
         configs = get_config_list(config, len(inputs))
         for rows, router, queries in self._waiting(inputs, configs, kwargs):
-            with suppress(PointsmanError):  # one cannot be served: then each decides for itself, and that one says so
-                _hand_out(router.decide_batch(queries, excluded=self.conduct.left_alone), configs, rows)
+            # one cannot be served: then each decides for itself, and that one says so
+            with suppress(PointsmanError), _beside(router, configs[rows[0]]) as context:
+                made = context.run(router.decide_batch, queries, excluded=self.conduct.left_alone)
+                _hand_out(made, configs, rows)
         return configs
 
     async def _adecided(self, inputs: Sequence[Any], config: Configs, kwargs: dict[str, Any]) -> list[RunnableConfig]:
         configs = get_config_list(config, len(inputs))
         for rows, router, queries in self._waiting(inputs, configs, kwargs):
-            with suppress(PointsmanError):  # as above
-                _hand_out(await router.adecide_batch(queries), configs, rows)
+            with suppress(PointsmanError), _beside(router, configs[rows[0]]) as context:  # as above
+                made = await coro_with_context(router.adecide_batch(queries, excluded=self.conduct.left_alone), context)
+                _hand_out(made, configs, rows)
         return configs
 
     def _waiting(
@@ -139,6 +146,17 @@ class RoutedBatches(RoutedCalls):
             rows.append(row)
             queries.append(plan.query)
         return [(rows, router, queries) for router, (rows, queries) in groups.items()]
+
+
+@contextmanager
+def _beside(router: Router, config: RunnableConfig) -> Generator[Context]:
+    """A context for scoring. A scorer that asks a model does so before there are runs of the router: beside them."""
+    if router.instant:
+        yield copy_context()
+        return
+    own = {key: value for key, value in ensure_config(config).items() if key not in ("run_id", "run_name")}
+    with in_config(aside(cast("RunnableConfig", own))) as context:
+        yield context
 
 
 def _hand_out(decisions: list[Decision], configs: list[RunnableConfig], rows: list[int]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from langchain_core.callbacks import (
@@ -21,10 +21,12 @@ from langchain_core.callbacks import (
     Callbacks,
 )
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.utils import coro_with_context
 from typing_extensions import Self
 
-from langchain_router.cascading import Accepted, Drafts
+from langchain_router.cascading import Accepted, Drafts, aside
 from langchain_router.conduct import Conduct
+from langchain_router.context import in_config
 from langchain_router.doors import Door, Whole
 from langchain_router.plan import Plan
 from langchain_router.route import Route
@@ -141,7 +143,7 @@ class _RunBase:
         self._conduct.remember(self._plan, route.decision, outcome)
         for handler in handlers:
             run = getattr(handler, "run_map", {}).get(str(run_id))
-            if isinstance(run, _TracedRun):
+            if hasattr(run, "add_metadata"):  # LangSmith's; isinstance with a protocol takes ten times as long
                 run.add_metadata(decision_metadata(route.decision) | outcome_metadata(outcome))
 
     def _ended_well(self, error: BaseException | None) -> bool:
@@ -165,8 +167,7 @@ class Run(_RunBase):
         decision = None if self._route is None else self._route.instead
         if decision is None:
             plan = self._plan
-            decided = plan.decision or plan.router.decide(plan.query, excluded=self._attempts.excluded)
-            decision = self._conduct.settle(decided, plan)
+            decision = self._conduct.settle(plan.decision or self._decided(), plan)
             if self._conduct.climbs(decision, plan):
                 decision = self._climbed(drive(self._climb(decision), self._ask))
         child = self._child()
@@ -178,6 +179,14 @@ class Run(_RunBase):
     def pieces(self, route: Route) -> Generator[Any]:
         """What the candidate says, or has said before a judge."""
         return self._door.open(route) if self._accepted is None else self._accepted.again()
+
+    def _decided(self) -> Decision:
+        """The router's decision; a scorer that asks a model does so in a run of its own, beside the answer."""
+        plan, excluded = self._plan, self._attempts.excluded
+        if plan.router.instant:
+            return plan.router.decide(plan.query, excluded=excluded)
+        with in_config(aside(plan.config, self._child())) as context:
+            return context.run(plan.router.decide, plan.query, excluded=excluded)
 
     def _child(self) -> CallbackManager | None:
         return None if self._run is None else self._run.get_child()
@@ -220,8 +229,7 @@ class AsyncRun(_RunBase):
         decision = None if self._route is None else self._route.instead
         if decision is None:
             plan = self._plan
-            decided = plan.decision or await plan.router.adecide(plan.query, excluded=self._attempts.excluded)
-            decision = self._conduct.settle(decided, plan)
+            decision = self._conduct.settle(plan.decision or await self._decided(), plan)
             if self._conduct.climbs(decision, plan):
                 decision = self._climbed(await adrive(self._climb(decision), self._ask))
         child = self._child()
@@ -233,6 +241,14 @@ class AsyncRun(_RunBase):
     def pieces(self, route: Route) -> AsyncGenerator[Any]:
         """What the candidate says, or has said before a judge."""
         return self._door.aopen(route) if self._accepted is None else self._accepted.aagain()
+
+    async def _decided(self) -> Decision:
+        """The router's decision; a scorer that asks a model does so in a run of its own, beside the answer."""
+        plan, excluded = self._plan, self._attempts.excluded
+        if plan.router.instant:
+            return await plan.router.adecide(plan.query, excluded=excluded)
+        with in_config(aside(plan.config, self._child())) as context:
+            return await coro_with_context(plan.router.adecide(plan.query, excluded=excluded), context)
 
     def _child(self) -> AsyncCallbackManager | None:
         return None if self._run is None else self._run.get_child()
@@ -257,15 +273,6 @@ class AsyncRun(_RunBase):
             await run.on_chain_end(self._route.outputs)
         elif error is not None:
             await run.on_chain_error(error)
-
-
-@runtime_checkable
-class _TracedRun(Protocol):
-    """A run of LangSmith's kind."""
-
-    def add_metadata(self, metadata: dict[str, Any]) -> None:
-        """Merge into the run's metadata."""
-        ...
 
 
 def _handlers(callbacks: list[BaseCallbackHandler] | BaseCallbackManager | None) -> list[BaseCallbackHandler]:

@@ -112,11 +112,14 @@ class LangSmithServer:
         return roots
 
     def take(self, runs: list[dict[str, Any]]) -> None:
-        """Runs, or parts of them: what comes later adds to what is known."""
+        """Runs, or parts of them, in whatever order they come: each adds to what is known."""
         with self._lock:
             for run in runs:
                 held = self._runs.setdefault(run["id"], {})
+                known = (held.get("extra") or {}).get("metadata") or {}
                 held.update({key: value for key, value in run.items() if value is not None})
+                if held.get("extra"):
+                    held["extra"]["metadata"] = {**known, **(held["extra"].get("metadata") or {})}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +82,8 @@ class ChatLogprobScorer(PairScorer):
             rows = [self._read(text) for text in texts]
         else:
             with ThreadPoolExecutor(min(self.at_once, len(texts))) as pool:
-                rows = list(pool.map(self._read, texts))
+                contexts = [copy_context() for _ in texts]  # each call's own: one runs in one thread at a time
+                rows = list(pool.map(lambda context, text: context.run(self._read, text), contexts, texts))
         return win_rates(np.array(rows, dtype=np.float64).reshape(len(texts), 5), self.minimum_mass)
 
     def _read(self, text: str) -> list[float]:
