@@ -9,8 +9,8 @@ except ModuleNotFoundError as error:
 
 from llamaindex_router.embedding import PointsmanEmbedding
 from llamaindex_router.events import RoutingDecisionEvent, RoutingOutcomeEvent
+from llamaindex_router.hints import route_query
 from llamaindex_router.model import RouterLLM
-from llamaindex_router.question import route_query
 from llamaindex_router.records import RoutingRecorder, routing_decision, routing_outcome, routing_totals
 
 __all__ = [

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,9 +21,9 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from llama_index.core.prompts.prompt_type import PromptType
 from llama_index.core.schema import QueryBundle
-from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from llamaindex_router.blocks import needs_of
+from llamaindex_router.hints import hint, hinted
 from llamaindex_router.messages import text_of, users_words
 from llamaindex_router.restated import restated, stuffed
 from llamaindex_router.spans import Caller, caller, root_question
@@ -35,24 +34,18 @@ from pointsman.query import Needs, Query, Source
 
 __all__ = [
     "Asked",
+    "filling_in",
     "from_messages",
     "from_template",
     "from_text",
-    "hinted",
-    "route_query",
-    "template_question",
     "to_the_root",
     "with_user_message",
 ]
 
 VARIABLES = ("query_str", "question", "query", "input", "query_bundle")
 """Template variables that hold a question, the surest first."""
-QUERY_TAG = "router.query"
-"""The instrument tag that names the question, for code that sets tags anyway."""
 _HYDE_VARIABLE = "context_str"
 _NONE = Needs()
-
-_hint: ContextVar[tuple[str, Source] | None] = ContextVar("llamaindex_router_hint", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +69,12 @@ class Asked:
 
 
 @contextmanager
-def route_query(text: str) -> Iterator[None]:
-    """Name the question that all routed calls inside are about.
-
-    It holds for the tasks and workflow steps started inside, too. A stream is decided when it is asked for, so it may
-    be read after the block; a streaming query engine asks for it when it is first read, so that belongs inside.
-
-    Args:
-        text: the question.
-
-    Raises:
-        QueryError: `text` is not a str, or has no words.
-    """
-    if not Query(text).scorable:
-        msg = f"route_query needs the words of a question, not {text!r}"
-        raise QueryError(msg)
-    with hinted(text, "explicit"):
+def filling_in(prompt: BasePromptTemplate, args: Mapping[str, Any]) -> Iterator[None]:
+    """The calls inside are made with this template, which is filled in before they are made."""
+    values = {**prompt.kwargs, **args}
+    stage = stage_of_template(prompt.metadata.get("prompt_type"), values, caller().component)
+    with hinted(_question_of(prompt, values), "template", stage):
         yield
-
-
-@contextmanager
-def hinted(text: str | None, source: Source) -> Iterator[None]:
-    """The question for the calls inside, where it is known before the call; what the caller named stays above all."""
-    current = _hint.get()
-    keep = text is None or (source != "explicit" and current is not None)
-    token = _hint.set(current if keep or text is None else (text, source))
-    try:
-        yield
-    finally:
-        _hint.reset(token)
 
 
 def from_text(prompt: object) -> Asked:
@@ -147,7 +117,7 @@ def from_template(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Ne
     stage = stage_of_template(prompt.metadata.get("prompt_type"), values, by.component)
     question = _question_of(prompt, values)
     found = _of_span(by) if question is None else (question, "template")
-    if found is None and _named() is None:
+    if found is None and hint() is None:
         return _from_filled(prompt, args, needs, stage)
     inside = [message for value in values.values() for message in _messages_in(value)]
     if isinstance(prompt, ChatPromptTemplate):
@@ -157,11 +127,6 @@ def from_template(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Ne
         frame = [prompt.get_template()]
     texts = (*frame, *(text for value in values.values() for text in _texts_in(value)))
     return _asked(found or ("", "template"), texts, needs_of(inside, needs), stage)
-
-
-def template_question(prompt: BasePromptTemplate, args: Mapping[str, Any]) -> str | None:
-    """The question among a template's variables; `args` override those that it holds already."""
-    return _question_of(prompt, {**prompt.kwargs, **args})
 
 
 def to_the_root(asked: Asked) -> Asked:
@@ -185,7 +150,7 @@ def _from_filled(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Nee
     messages = prompt.format_messages(**args)
     if len(messages) > 1 or isinstance(prompt, ChatPromptTemplate):
         asked = from_messages(messages, needs)
-        return asked if stage == "custom" else replace(asked, query=replace(asked.query, stage=stage))
+        return replace(asked, query=replace(asked.query, stage=stage))
     texts = tuple(text_of(message) for message in messages)
     return _asked(("\n".join(texts), "prompt"), texts, needs_of(messages, needs), stage)
 
@@ -197,19 +162,13 @@ def _asked(
     stage: Stage,
     messages: Sequence[ChatMessage] = (),
 ) -> Asked:
-    text, source = _named() or found
+    given = hint()
+    text, source = found if given is None else (given.text, given.source)
+    if stage == "custom" and given is not None and given.stage is not None:
+        stage = given.stage
     tokens = sum([estimate_tokens(part) for part in texts])
     query = Query(text, source=source, prompt_tokens=tokens, needs=needs, conversation=run_id(), stage=stage)
     return Asked(query, texts, messages)
-
-
-def _named() -> tuple[str, Source] | None:
-    """The question where it is known before the call."""
-    hint = _hint.get()
-    if hint is not None and hint[1] == "explicit":
-        return hint
-    tag = active_instrument_tags.get().get(QUERY_TAG)
-    return (tag, "explicit") if isinstance(tag, str) and tag.strip() else hint
 
 
 def _of_prompt(prompt: str) -> tuple[str, Source]:

@@ -42,6 +42,8 @@ Note = dict[str, Any]
 
 _ARGUMENTS = ("query_bundle", "str_or_query_bundle", "query_str", "query", "message")
 """Under which names components take the question."""
+_PAUSE = "WaitingForEvent"
+"""What a tool raises that waits for a person's answer: nothing has failed."""
 _RUN = "start_event"
 """Under which name a workflow takes what a run starts with; an agent's holds `user_msg`."""
 
@@ -234,7 +236,7 @@ class _Follower(BaseSpanHandler[Any]):
 
     def span_drop(self, id_: str, *args: Any, err: BaseException | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         span = OPEN.pop(id_, None)
-        if span is not None and span.is_tool:
+        if span is not None and span.is_tool and isinstance(err, Exception) and type(err).__name__ != _PAUSE:
             run = next((around for around in span.upwards() if around.is_run), None)
             if run is not None:
                 run.tool_error = type(err).__name__

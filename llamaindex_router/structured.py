@@ -12,7 +12,7 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import TokenAsyncGen, TokenGen
 
-from llamaindex_router.question import hinted, template_question
+from llamaindex_router.question import filling_in
 from llamaindex_router.streams import ain_scope, in_scope
 
 __all__ = ["RoutedStructuredLLM"]
@@ -23,24 +23,24 @@ class RoutedStructuredLLM(StructuredLLM):
 
     def predict(self, prompt: BasePromptTemplate, **prompt_args: Any) -> str:
         """The answer to a filled-in template, as JSON of the output class."""
-        with hinted(template_question(prompt, prompt_args), "template"):
+        with filling_in(prompt, prompt_args):
             return super().predict(prompt, **prompt_args)
 
     async def apredict(self, prompt: BasePromptTemplate, **prompt_args: Any) -> str:
         """`predict`, async."""
-        with hinted(template_question(prompt, prompt_args), "template"):
+        with filling_in(prompt, prompt_args):
             return await super().apredict(prompt, **prompt_args)
 
     def stream(self, prompt: BasePromptTemplate, **prompt_args: Any) -> TokenGen:
         """Growing answers to a filled-in template; the model inside is asked when the first is read."""
         return in_scope(
             super().stream(prompt, **prompt_args),
-            partial(hinted, template_question(prompt, prompt_args), "template"),
+            partial(filling_in, prompt, prompt_args),
         )
 
     async def astream(self, prompt: BasePromptTemplate, **prompt_args: Any) -> TokenAsyncGen:
         """`stream`, async."""
         return ain_scope(
             await super().astream(prompt, **prompt_args),
-            partial(hinted, template_question(prompt, prompt_args), "template"),
+            partial(filling_in, prompt, prompt_args),
         )

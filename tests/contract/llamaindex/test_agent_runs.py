@@ -5,6 +5,7 @@ from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, Functio
 from llama_index.core.base.llms.types import ThinkingBlock, ToolCallBlock
 from llama_index.core.llms import ChatMessage, TextBlock
 from llama_index.core.tools import FunctionTool
+from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent
 from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router import routing_decision
@@ -149,6 +150,25 @@ async def test_a_tools_error_in_a_react_run():
     with kept(pair) as books:
         await react_agent(pair.llm, fail).run(EASY)
     books.check([(EASY, "message", "agent", who) for who in ("weak", "strong")])
+
+
+async def test_a_tool_that_waits_for_a_person_has_not_failed():
+    """Workflows pause a tool with an exception, and run it again when the answer is there."""
+
+    async def ask(ctx: Context, a: int, b: int) -> str:
+        """Add two numbers, if a person agrees."""
+        event = await ctx.wait_for_event(HumanResponseEvent, waiter_event=InputRequiredEvent(prefix="may I?"))
+        return f"the person said {event.response}"
+
+    pair = both(SUM)
+    with kept(pair) as books:
+        handler = FunctionAgent(tools=[FunctionTool.from_defaults(ask, name="add")], llm=pair.llm).run(EASY)
+        async for event in handler.stream_events():
+            if isinstance(event, InputRequiredEvent):
+                handler.ctx.send_event(HumanResponseEvent(response="yes"))
+        await handler
+    assert pair.weak.heard[-1].endswith("the person said yes")
+    books.check([(EASY, "message", "agent", "weak")] * 2)
 
 
 async def test_code_that_fails():

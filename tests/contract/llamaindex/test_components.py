@@ -147,7 +147,10 @@ COMPONENTS = {
         lambda llm: engine(llm, "tree_summarize", output_cls=Fact), answered("summary"), strong=FACT
     ),
     "a structured LLM": Component(
-        lambda llm: engine(llm.as_structured_llm(Fact)), answered("custom"), strong=FACT, decorated_twice=True
+        lambda llm: engine(llm.as_structured_llm(Fact)),
+        answered("question_answering"),
+        strong=FACT,
+        decorated_twice=True,
     ),
     # the program fills in its prompts itself: no template and no variable reaches the model
     "structured answer filtering": Component(

@@ -13,15 +13,8 @@ from llama_index.core.prompts.prompt_type import PromptType
 from llama_index.core.schema import QueryBundle
 from llama_index_instrumentation.dispatcher import instrument_tags
 
-from llamaindex_router.question import (
-    from_messages,
-    from_template,
-    from_text,
-    hinted,
-    route_query,
-    template_question,
-    with_user_message,
-)
+from llamaindex_router.hints import hinted, route_query
+from llamaindex_router.question import filling_in, from_messages, from_template, from_text, with_user_message
 from pointsman import Needs
 from pointsman.errors import QueryError
 
@@ -108,10 +101,8 @@ def test_templates_without_a_question_are_read_as_they_will_be_sent(prompt, args
 
 
 def test_context_is_a_question_only_to_hyde():
-    assert (
-        template_question(PromptTemplate("{context_str}", prompt_type=PromptType.QUESTION_ANSWER), {"context_str": "c"})
-        is None
-    )
+    prompt = PromptTemplate("{context_str}", prompt_type=PromptType.QUESTION_ANSWER)
+    assert found(from_template(prompt, {"context_str": "c"})) == ("c", "prompt")
 
 
 MESSAGES = {
@@ -214,3 +205,16 @@ def test_a_workflows_run_is_the_conversation():
         assert from_text("a prompt").query.conversation == "run"
         assert from_messages([user("why?")]).query.conversation == "run"
         assert from_template(QA, {"query_str": "why?"}).query.conversation == "run"
+
+
+def test_a_template_that_is_filled_in_early_leaves_its_question_and_its_stage():
+    messages = ChatPromptTemplate([user("a long prompt")])
+    with filling_in(QA, {"context_str": "c", "query_str": "why?"}):
+        asked = from_template(messages, {})
+    assert (found(asked), asked.stage) == (("why?", "template"), "question_answering")
+    with filling_in(PromptTemplate("{topic}"), {"topic": "rain"}):
+        asked = from_template(messages, {})
+    assert (found(asked), asked.stage) == (("a long prompt", "message"), "custom")
+    with route_query("the real one"), filling_in(QA, {"context_str": "c", "query_str": "why?"}):
+        asked = from_template(messages, {})
+    assert (found(asked), asked.stage) == (("the real one", "explicit"), "question_answering")
