@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from pointsman.data.outcomes import Outcomes
 from pointsman.errors import DataError
 from pointsman.evaluation.bootstrap import RESAMPLES, Resamples
+from pointsman.evaluation.cost_table import cost_table
 from pointsman.evaluation.mistakes import find_mistakes
+from pointsman.evaluation.pair_table import pair_table
 from pointsman.evaluation.predictions import Predictions, predict
 from pointsman.evaluation.report import Report, Table, notes_of
-from pointsman.evaluation.tables import Setting, cost_table, pair_table
+from pointsman.evaluation.rows import YARDSTICKS, Setting
 from pointsman.pool import Pool
 from pointsman.router import Router
 from pointsman.scorers.base import Scorer
@@ -51,7 +53,7 @@ def evaluate(
 
     Args:
         router: a router or scorer, or `Predictions` made elsewhere; or several by name, the first of which the
-            differences and the mistakes are about.
+            differences and the mistakes are about. One that is named like a yardstick is called "random router".
         outcomes: n prompts with scores of two models or more. Prompts without a score of one of them are left out.
         strong: the better model of the pair; the two models that there are, or the router's own pair, if not given.
             With more models and no pair, N models are compared by cost.
@@ -77,7 +79,7 @@ def evaluate(
     pair = (None if named else _own_pair(routers, outcomes)) or pair_of_table(outcomes, strong, weak)
     pool = pool_of(outcomes, pair)
     table, rows = complete(outcomes, pool)
-    said = {name: _said(each, outcomes, rows, pool) for name, each in routers.items()}
+    said = {_distinct(name): _said(each, outcomes, rows, pool) for name, each in routers.items()}
     draws = Resamples.draw(len(table), resamples, seed)
     setting = _setting(said, threshold, strong_share, pair is not None)
     tables: list[Table] = []
@@ -250,6 +252,11 @@ def _setting(
         return Setting(share=strong_share)
     own = any(each.threshold is not None for each in said.values())
     return Setting(share=HALF, own=own)
+
+
+def _distinct(name: str) -> str:
+    """A name that is not a yardstick's."""
+    return f"{name} router" if name in YARDSTICKS else name
 
 
 def _name(router: Routed) -> str:

@@ -11,7 +11,7 @@ from pointsman.data.outcomes import Outcomes
 from pointsman.evaluation.hull import points_of, utility_choices
 from pointsman.evaluation.predictions import Predictions
 from pointsman.evaluation.report import Mistake
-from pointsman.evaluation.tables import Setting
+from pointsman.evaluation.rows import Setting
 
 __all__ = ["MOST", "find_mistakes"]
 
