@@ -4,8 +4,9 @@
     python benchmarks/langchain_overhead.py [--rounds 60] [--json]
 
 All three call the same fake model in one process, in turns: each round times every subject once, in another order, and
-is compared with itself, so that other work on the machine falls on all alike. Added time is a subject's round less the
-bare model's. Two settings: no callbacks, and a tracer that builds every run and throws it away.
+is compared with itself, so that other work on the machine falls on all alike; of a round's calls the lower quartile
+counts, for the slower ones tell of that other work. Added time is a subject's round less the bare model's. Two
+settings: no callbacks, and a tracer that builds every run and throws it away.
 
 The rival decides by its own HeuristicStrategy (words and lengths; nothing is learned, and it knows no prices, windows,
 outcomes or failures). Ours decides by the router that ships: it embeds the prompt, scores it, gates by window and
@@ -44,7 +45,7 @@ from pointsman.cli.output import console, print_json, print_table
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 PROMPT = "A tank holds 240 litres, a tap fills it at 12 litres a minute and a leak loses two. When is it full?"
 PIECES = [f"word{row} " for row in range(20)]
-CALLS, BATCH, RESAMPLES = 12, 16, 2000
+CALLS, BATCH, RESAMPLES = 16, 16, 2000
 Subjects = dict[str, BaseChatModel]
 
 
@@ -180,43 +181,38 @@ def measure_all(subjects: Subjects, rounds: int, traced: bool) -> Iterator[Added
         "abatch of 16, each": (lambda model: model.abatch(prompts, config), BATCH),
     }
     for name, (call, size) in sync.items():
-        yield summed_up(name, traced, in_turns(subjects, rounds, timer(call, size)))
+        yield summed_up(name, traced, in_turns(subjects, rounds, call, size))
     for name, (acall, size) in waiting.items():
         yield summed_up(name, traced, asyncio.run(in_turns_async(subjects, rounds, acall, size)))
 
 
-def timer(call: Callable[[BaseChatModel], object], size: int) -> Callable[[BaseChatModel], float]:
-    repeats = max(1, CALLS // size)
-
-    def timed(model: BaseChatModel) -> float:
-        started = time.perf_counter()
-        for _ in range(repeats):
-            call(model)
-        return 1e6 * (time.perf_counter() - started) / (repeats * size)
-
-    return timed
-
-
 def in_turns(
-    subjects: Subjects, rounds: int, timed: Callable[[BaseChatModel], float]
+    subjects: Subjects, rounds: int, call: Callable[[BaseChatModel], object], size: int
 ) -> dict[str, NDArray[np.float64]]:
     """Microseconds per call and round; the first round, which warms up, is left out."""
     times = {name: np.empty(rounds + 1) for name in subjects}
+    singles = np.empty(max(1, CALLS // size))
     for turn, name in turns(subjects, rounds):
-        times[name][turn] = timed(subjects[name])
+        for row in range(len(singles)):
+            started = time.perf_counter()
+            call(subjects[name])
+            singles[row] = time.perf_counter() - started
+        times[name][turn] = 1e6 * float(np.quantile(singles, 0.25)) / size
     return {name: values[1:] for name, values in times.items()}
 
 
 async def in_turns_async(
     subjects: Subjects, rounds: int, call: Callable[[BaseChatModel], Awaitable[object]], size: int
 ) -> dict[str, NDArray[np.float64]]:
+    """The same for coroutines."""
     times = {name: np.empty(rounds + 1) for name in subjects}
-    repeats = max(1, CALLS // size)
+    singles = np.empty(max(1, CALLS // size))
     for turn, name in turns(subjects, rounds):
-        started = time.perf_counter()
-        for _ in range(repeats):
+        for row in range(len(singles)):
+            started = time.perf_counter()
             await call(subjects[name])
-        times[name][turn] = 1e6 * (time.perf_counter() - started) / (repeats * size)
+            singles[row] = time.perf_counter() - started
+        times[name][turn] = 1e6 * float(np.quantile(singles, 0.25)) / size
     return {name: values[1:] for name, values in times.items()}
 
 

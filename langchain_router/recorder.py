@@ -49,6 +49,18 @@ class RoutingRecorder(BaseCallbackHandler):
 
     run_inline = True
 
+    @property
+    @override
+    def ignore_chat_model(self) -> bool:
+        """A model's start, which LangChain would write out as a text for a handler that does not know of chat models."""
+        return True
+
+    @property
+    @override
+    def ignore_llm(self) -> bool:
+        """Tokens are none of its business."""
+        return True
+
     def __init__(self, *, keep_prompts: bool = False) -> None:
         self.keep_prompts = keep_prompts
         self._prompts: dict[UUID, str] = {}

@@ -206,6 +206,18 @@ class Tap(BaseCallbackHandler):
         self.answer: AIMessage | None = None
         self._spoken = spoken
 
+    @property
+    @override
+    def ignore_chat_model(self) -> bool:
+        """Its start, which LangChain would write out as a text for a handler that does not know of chat models."""
+        return True
+
+    @property
+    @override
+    def ignore_chain(self) -> bool:
+        """Chains inside are none of its business."""
+        return True
+
     @override
     def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
         if token and self._spoken is not None:
