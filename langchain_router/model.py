@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -22,7 +22,6 @@ from langchain_router.plan import CANDIDATE_KEY, POLICY_KEY, THRESHOLD_KEY, Plan
 from langchain_router.replay import REPLAY_KEY, Replay
 from langchain_router.roster import common_profile, hand_down, named_models, pool_of
 from langchain_router.scored import QUERY_KEY, Scored, Turns
-from pointsman.cascade import Cascade
 from pointsman.configure import configure_router
 from pointsman.costs import count_tokens
 from pointsman.errors import ConfigurationError, MissingExtraError
@@ -32,6 +31,9 @@ from pointsman.pool import Candidate
 from pointsman.query import clean_text
 from pointsman.router import Router
 from pointsman.staying import Stay
+
+if TYPE_CHECKING:
+    from pointsman.cascade import Cascade
 
 __all__ = ["RoutedChatModel"]
 
@@ -64,9 +66,9 @@ class RoutedChatModel(RoutedBatches):
             `rate_limiter`, `disable_streaming` and `output_version` are handed to every model. Unknown ones are
             ignored, as LangChain's models do.
 
-    One call can ask for another threshold or for a candidate:
-    `config={"configurable": {"router_threshold": 0.3, "router_candidate": "strong"}}`. `model=` with a candidate's name
-    does the latter too, and with any other name is handed to the chosen model.
+    One call can ask for another rule or for a candidate: `config={"configurable": {"router_threshold": 0.3}}`,
+    `"router_policy": "Utility(0.01)"` (or a policy), `"router_candidate": "strong"`. `model=` with a candidate's name does
+    the last too, and with any other name is handed to the chosen model.
 
     Raises:
         ConfigurationError: the models, the rule and the router do not go together.

@@ -15,6 +15,7 @@ from pointsman.cli.demo import add_demo
 from pointsman.cli.evaluate import add_evaluate
 from pointsman.cli.label import add_label
 from pointsman.cli.ledger import add_ledger
+from pointsman.cli.replace import add_replace
 from pointsman.cli.report import add_report
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
@@ -63,6 +64,7 @@ def _parser() -> OneLineParser:
     add_route(commands)
     add_train(commands)
     add_adapt(commands)
+    add_replace(commands)
     add_calibrate(commands)
     add_label(commands)
     add_data(commands)
