@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from llama_index.core.base.llms.types import LLMMetadata, MessageRole
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
@@ -14,7 +15,10 @@ from pointsman.pool import Candidate, Pool
 from pointsman.query import Needs
 from pointsman.router import Router
 
-__all__ = ["build_pool", "merge_metadata", "name_models", "read_metadata"]
+__all__ = ["Window", "build_pool", "merge_metadata", "name_models", "read_metadata"]
+
+Window = Literal["smallest", "largest"]
+"""Which of the models' context windows prompts are packed for."""
 
 _MODULE = "llama_index.llms."
 _PROVIDERS = {"vertex": "vertexai", "litellm": None, "langchain": None}
@@ -72,17 +76,19 @@ def build_pool(
     return pool
 
 
-def merge_metadata(metadata: Mapping[str, LLMMetadata], pool: Pool) -> LLMMetadata:
+def merge_metadata(metadata: Mapping[str, LLMMetadata], pool: Pool, window: Window = "smallest") -> LLMMetadata:
     """What the models have in common, as LlamaIndex plans with it.
 
-    The smallest context window (prompts are packed before a model is chosen), the longest output, chat if all chat,
-    tools if any calls tools (the gates then rule out those that cannot).
+    The smallest context window (prompts are packed before a model is chosen) or the largest (the gates then rule out
+    models that a prompt does not fit), the longest output, chat if all chat, tools if any calls tools (the gates rule
+    out those that cannot).
     """
+    pick = min if window == "smallest" else max
     parts = [metadata[c.name] for c in pool]
     windows = [c.window for c in pool if c.window is not None]
     roles = {part.system_role for part in parts}
     return LLMMetadata(
-        context_window=min(windows, default=DEFAULT_CONTEXT_WINDOW),
+        context_window=pick(windows, default=DEFAULT_CONTEXT_WINDOW),
         num_output=max(DEFAULT_NUM_OUTPUTS if part.num_output < 0 else part.num_output for part in parts),
         is_chat_model=all(part.is_chat_model for part in parts),
         is_function_calling_model=any(c.abilities.tools for c in pool),

@@ -15,7 +15,7 @@ from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llamaindex_router.calls import Model, RoutedCall
-from llamaindex_router.children import merge_metadata
+from llamaindex_router.children import Window, merge_metadata
 from llamaindex_router.choice import Chooser
 from llamaindex_router.fit import Fit
 from llamaindex_router.question import Asked, to_the_root
@@ -39,6 +39,7 @@ class Desk:
         children: their metadata.
         router: decides.
         question: which question is scored.
+        window: which context window prompts are packed for.
         stages: rules of stages that go before the defaults.
         failover: when another model is asked.
 
@@ -52,13 +53,15 @@ class Desk:
         children: Mapping[str, LLMMetadata],
         router: Router,
         question: Scored,
+        window: Window,
         stages: Mapping[str, Rule],
         failover: Failover | None,
     ) -> None:
         self.router = router
         self.children = children
         self.question = question
-        self.metadata = merge_metadata(children, router.pool)
+        self.window = window
+        self.metadata = merge_metadata(children, router.pool, window)
         self.chooser = Chooser(Rules(router, stages), failover)
         # judged by what it can do and not by its class: a model may bring its own methods for tools
         self._models = {

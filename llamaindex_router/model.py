@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from llama_index.core.base.llms.generic_utils import messages_to_prompt
 from llama_index.core.base.llms.types import ChatResponse, LLMMetadata, ToolCallBlock
@@ -14,7 +14,7 @@ from llama_index.core.llms.llm import ToolSelection, default_completion_to_promp
 from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.types import PydanticProgramMode
 
-from llamaindex_router.children import build_pool, name_models, read_metadata
+from llamaindex_router.children import Window, build_pool, name_models, read_metadata
 from llamaindex_router.desk import Desk, Scored
 from llamaindex_router.journal import keep_journal
 from llamaindex_router.rules import Rule
@@ -62,6 +62,8 @@ class RouterLLM(RoutedToolMethods):
         rate_limiter: asked once per routed call; the models' own limiters hold as well.
         question: which question is scored where one is made of another, as sub-questions are: "innermost", the one that
             the call is about, or "root", the one that the user asked.
+        window: which context window LlamaIndex packs prompts for: the "smallest", so that each fits any model, or the
+            "largest", so that a long one rules out the models that it does not fit.
         stages: what steps of a pipeline do, by stage, where it is not the default; `explain()` shows both.
         failover: when another model is asked, for one that fails before the first word of its answer; None for never.
         kwargs: none. Settings of an LLM, such as `system_prompt`, belong to the models.
@@ -85,14 +87,16 @@ class RouterLLM(RoutedToolMethods):
         callback_manager: CallbackManager | None = None,
         rate_limiter: BaseRateLimiter | None = None,
         question: Scored = "innermost",
+        window: Window = "smallest",
         stages: Mapping[str, Rule] | None = None,
         failover: Failover | None = _FAILOVER,
         **kwargs: Any,
     ) -> None:
         _refuse(kwargs)
-        if question not in ("innermost", "root"):
-            msg = f'question is {question!r}; give "innermost" or "root"'
-            raise ConfigurationError(msg)
+        for name, given, known in (("question", question, get_args(Scored)), ("window", window, get_args(Window))):
+            if given not in known:
+                msg = f"{name} is {given!r}; give {' or '.join(map(repr, known))}"
+                raise ConfigurationError(msg)
         named = name_models(strong, weak, llms)
         nested = [name for name, llm in named.items() if isinstance(llm, RouterLLM)]
         if nested:
@@ -106,7 +110,7 @@ class RouterLLM(RoutedToolMethods):
             strong_share=strong_share,
             policy=policy,
         )
-        self._assemble(named, over, children, rate_limiter, question, dict(stages or {}), failover)
+        self._assemble(named, over, children, rate_limiter, question, window, dict(stages or {}), failover)
         if callback_manager is not None:
             self.callback_manager = callback_manager
 
@@ -117,11 +121,12 @@ class RouterLLM(RoutedToolMethods):
         children: dict[str, LLMMetadata],
         rate_limiter: BaseRateLimiter | None,
         question: Scored,
+        window: Window,
         stages: dict[str, Rule],
         failover: Failover | None,
     ) -> None:
         super().__init__(llms=llms, rate_limiter=rate_limiter)
-        self._desk = Desk(self.llms, children, router, question, stages, failover)
+        self._desk = Desk(self.llms, children, router, question, window, stages, failover)
         watch_events()
         keep_journal()
 
@@ -214,6 +219,7 @@ class RouterLLM(RoutedToolMethods):
             "children": self._desk.children,
             "rate_limiter": self.rate_limiter,
             "question": self._desk.question,
+            "window": self._desk.window,
             "stages": self._desk.chooser.rules.given,
             "failover": self._desk.chooser.failover,
         }

@@ -143,6 +143,17 @@ def test_metadata_is_what_the_models_have_in_common(strong, weak, merged):
     assert {name: getattr(metadata, name) for name in merged} == merged
 
 
+def test_prompts_may_be_packed_for_the_largest_window():
+    pair = scripted_pair(strong={"window": 100_000}, weak={"window": 1_000}, window="largest")
+    assert pair.llm.metadata.context_window == 100_000
+    assert copy.deepcopy(pair.llm).metadata.context_window == 100_000
+    long, short = ("word " * 5000, "strong"), ("word", "weak")
+    for words, chosen in (long, short):
+        assert routing_decision(pair.llm.chat([ChatMessage(content=f"{words} easy")])).candidate == chosen
+    with pytest.raises(ConfigurationError, match="window is 8000; give 'smallest' or 'largest'"):
+        scripted_pair(window=8000)
+
+
 def test_a_pool_with_a_completion_model_is_none_of_chat_models():
     metadata = build(weak=PlainLLM()).metadata
     assert (metadata.is_chat_model, metadata.num_output) == (False, 256)

@@ -96,7 +96,7 @@ def test_rules_that_cannot_work_are_refused(stages, says):
 
 @pytest.mark.parametrize("question", ["outermost", None])
 def test_a_question_that_is_no_choice_is_refused(question):
-    with pytest.raises(ConfigurationError, match='give "innermost" or "root"'):
+    with pytest.raises(ConfigurationError, match="give 'innermost' or 'root'"):
         scripted_pair(question=question)
 
 
