@@ -5,6 +5,7 @@
     python benchmarks/guarantees.py win-rates    # calibration error on prompts that the curve has not seen
     python benchmarks/guarantees.py drift        # how soon a change is noticed, and how often there was none
     python benchmarks/guarantees.py sliding      # the share of strong calls over traffic that changes halfway
+    python benchmarks/guarantees.py overhead     # what watching and sliding add to a decision
 
 Add --json for one line of JSON. A table of outcomes stands for all prompts: labels are drawn from it with replacement,
 and a rule's true loss is its mean loss over the table. That the shipped router was trained on some of these prompts
@@ -64,16 +65,18 @@ class Bench:
     router: Router
     table: Outcomes
 
-    def losses(self, loss: Loss) -> tuple[list[Any], Floats, Floats]:
-        """Policies of its grid, their losses float64[n, t], and the share of strong calls float64[t]."""
+    def losses(self, loss: Loss, policies: Sequence[Any] | None = None) -> tuple[list[Any], Floats, Floats]:
+        """Policies (default: those of its grid that differ here), losses float64[n, t], strong shares float64[t]."""
         table, scores = labels_of(self.router.pool, self.table)
         scored = Scored.of(self.router, [Query(text) for text in table.prompts], reply_tokens=264)
-        policies = grid_of(self.router)
+        row = grid_of(self.router) if policies is None else list(policies)
         column = self.router.pool.position(baseline_of(self.router))
-        lost = shortfall(scores[:, [column]], qualities(scored, policies, scores), loss)
-        shares = np.array([(scored.columns(policy) == column).mean() for policy in policies])
+        lost = shortfall(scores[:, [column]], qualities(scored, row, scores), loss)
+        shares = np.array([(scored.columns(policy) == column).mean() for policy in row])
+        if policies is not None:
+            return row, lost, shares
         differ = np.concatenate([[True], (lost[:, 1:] != lost[:, :-1]).any(axis=0)])  # the others test the same again
-        return [policy for policy, keep in zip(policies, differ, strict=True) if keep], lost[:, differ], shares[differ]
+        return [policy for policy, keep in zip(row, differ, strict=True) if keep], lost[:, differ], shares[differ]
 
 
 def baseline_of(router: Router) -> str:
@@ -155,7 +158,7 @@ def shift(folder: Path, seed: int) -> Rows:
     policies, lost, shares = mmlu.losses("net")
     only_strong = labels_of(mmlu.router.pool, mmlu.table)[1] @ [1.0, -1.0] > 0
     planted = np.concatenate([lost, np.repeat(lost[only_strong], 2, axis=0)])
-    _, math, _ = Bench("", mmlu.router, gsm8k).losses("net")
+    _, math, _ = Bench("", mmlu.router, gsm8k).losses("net", policies)
     found: Rows = []
     for name, true in (("as calibrated", lost), ("planted", planted), ("GSM8K", math)):
         for eps in EPSILONS:
@@ -239,12 +242,29 @@ def sliding(folder: Path, seed: int) -> Rows:
     return found
 
 
+def overhead(folder: Path, seed: int) -> Rows:
+    """Microseconds for a decision, plain, watched and sliding: medians over the same prompts, in turns."""
+    router, mmlu, _ = traffic(folder)
+    ready = router.with_calibration(calibrate(router, mmlu.prompts[::10], share=0.3))
+    routers = {"plain": ready, "watched": WatchedRouter(ready), "sliding": SlidingRouter(ready, 0.3)}
+    rng = np.random.default_rng(seed)
+    texts = [mmlu.prompts[i] for i in rng.permutation(len(mmlu))[:1500]]
+    times: dict[str, list[float]] = {name: [] for name in routers}
+    for text in texts:
+        for name in rng.permutation(list(routers)).tolist():
+            started = time.perf_counter()
+            routers[name].decide(text)
+            times[name].append((time.perf_counter() - started) * 1e6)
+    return [{"router": name, "median_us": float(np.median(each))} for name, each in times.items()]
+
+
 COMMANDS: dict[str, Callable[[Path, int], Rows]] = {
     "holds": holds,
     "shift": shift,
     "win-rates": win_rates,
     "drift": drift,
     "sliding": sliding,
+    "overhead": overhead,
 }
 
 

@@ -13,10 +13,14 @@ from pointsman.errors import UnknownPriceError
 from pointsman.policies import Always, Policy, Threshold, bind_policy
 from pointsman.pool import Pool
 
-__all__ = ["Calibration", "Certificate", "Estimate", "VectorSample", "always_strong", "line_of"]
+__all__ = ["Calibration", "CalibrationWarning", "Certificate", "Estimate", "VectorSample", "always_strong", "line_of"]
 
 Floats = NDArray[np.float64]
 _ARRAYS = ("centre", "scale", "axes", "features")
+
+
+class CalibrationWarning(UserWarning):
+    """A saved router is loaded over other models than it was calibrated for, so its rule does not count."""
 
 
 class Estimate(NamedTuple):
@@ -108,7 +112,7 @@ class Calibration:
         scores: the win rate of each, ascending; for a pool without a pair the mean predicted quality, float64[n].
         strong_share: expected share of calls to the strong model; None without one.
         usd_per_1000: expected cost of 1,000 calls; None where a price is not known.
-        rows_to_halve: prompts that would halve the interval of the share.
+        rows_to_halve: prompts that would halve the interval of the share; None where it has none.
         certificate: what is guaranteed; None where nothing was asked for or nothing qualified.
         vectors: what the prompts looked like; None where the scorer reads no vectors.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from pointsman.artifacts import is_shipped, read_artifact, read_shipped, write_artifact
 from pointsman.binding import bind, over
+from pointsman.calibrated import CalibrationWarning, line_of
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision
@@ -122,8 +124,7 @@ class Router:
             return []
         gated = [self._gate(query, excluded) for query in asked]
         quality, cost, win_rate = self.predict(asked)
-        open_ = np.array([[name not in shut for name in self.pool.names] for shut in gated])
-        chosen = self._choose(quality, cost, win_rate, open_)
+        chosen = self._choose(quality, cost, win_rate, gated)
         latency = (time.perf_counter() - started) * 1e3 / len(asked)
         return [
             self._record(query, gated[row], int(chosen[row]), cost[row], quality[row], win_rate, row, latency)
@@ -165,14 +166,13 @@ class Router:
             The decision, its `fallback_from` set; None where nobody is left.
         """
         gated = decision.gated | dict(failed)
-        open_ = np.array([[name not in gated for name in self.pool.names]])
-        if not open_.any():
+        if gated.keys() >= set(self.pool.names):
             return None
         quality = np.array([[decision.quality.get(name, np.nan) for name in self.pool.names]])
         spent = [decision.estimated_cost_usd.get(name) for name in self.pool.names]
         cost = np.array([[np.nan if usd is None else usd for usd in spent]])
         rate = None if self._bound.pair is None else np.array([np.nan if (r := decision.win_rate) is None else r])
-        chosen = self.pool.candidates[int(self._choose(quality, cost, rate, open_)[0])]
+        chosen = self.pool.candidates[int(self._choose(quality, cost, rate, [gated])[0])]
         return replace(
             decision,
             candidate=chosen.name,
@@ -343,15 +343,16 @@ class Router:
         return quality, win_rate
 
     def _choose(
-        self, quality: Floats, cost: Floats, win_rate: Floats | None, open_: NDArray[np.bool_]
+        self, quality: Floats, cost: Floats, win_rate: Floats | None, gated: Sequence[Mapping[str, str]]
     ) -> NDArray[np.intp]:
         """The policy's choice where there are words to score, else the safe one; never a gated candidate."""
         if isinstance(self.policy, Always) or not np.isnan(quality[:, 0]).any():
-            if open_.all():
+            if not any(gated):
                 return np.asarray(self.policy.choose(quality, cost, win_rate), dtype=np.intp)
             scored = np.ones(len(quality), dtype=np.bool_)
         else:
             scored = ~np.isnan(quality[:, 0])
+        open_ = np.array([[name not in shut for name in self.pool.names] for shut in gated])
         chosen = np.full(len(quality), self._safe, dtype=np.intp)
         usable_quality, usable_cost = np.where(open_, quality, -np.inf), np.where(open_, cost, np.inf)
         if scored.any():
@@ -437,8 +438,13 @@ def load_router(name: str = "default", pool: Pool | None = None, *, policy: Poli
         return router if policy is None else router.with_policy(policy)
     if policy is not None:
         return router.with_pool(pool, policy)
-    if router.calibration is not None and router.calibration.fits(pool):
+    found = router.calibration
+    if found is not None and found.fits(pool):
         return router.with_pool(pool)
+    if found is not None:
+        known, given = ", ".join(found.models), ", ".join(line_of(pool)[0])
+        msg = f"{name} was calibrated for {known}, and these models are {given}: its rule does not count; calibrate anew"
+        warnings.warn(msg, CalibrationWarning, stacklevel=2)
     if pool.strong is None:
         return router.with_pool(pool, Utility(DEFAULT_WILLINGNESS_TO_PAY))
     share = router.with_pool(pool, Threshold(0.5))

@@ -129,7 +129,6 @@ def _calibration(scored: Scored, policy: Policy, asked: str, reason: str = "") -
         scores=np.sort(scores),
         strong_share=share,
         usd_per_1000=None if np.isnan(cost.value) else cost,
-        rows_to_halve=None if share is None else rows_to_halve(share.value, rows),
+        rows_to_halve=None if share is None or share.low == share.high else rows_to_halve(share.value, rows),
         vectors=picture(embedder_of(scored.router.scorer), [query.text for query in scored.queries]),
     )
-

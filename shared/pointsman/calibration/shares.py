@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.calibrated import Estimate
+from pointsman.calibrated import Estimate, always_strong
 from pointsman.calibration.grids import utility_grid
 from pointsman.calibration.intervals import clopper_pearson
 from pointsman.calibration.prompts import Scored
@@ -76,6 +76,8 @@ def share_of(scored: Scored, policy: Policy) -> Estimate | None:
     baseline = scored.pool.baseline
     if baseline is None:
         return None
+    if policy == always_strong(scored.pool):
+        return Estimate(1.0, 1.0, 1.0)  # by its definition, and not as far as these prompts tell
     columns = scored.columns(policy)
     return clopper_pearson(int((columns == scored.pool.position(baseline.name)).sum()), len(columns))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pointsman import Candidate, Pool, PromptLength, Router, Threshold, Utility, calibrate, load_router
-from pointsman.calibrated import Certificate
+from pointsman.calibrated import CalibrationWarning, Certificate
 from pointsman.configure import configure_router
 from pointsman.errors import ConfigurationError, DataError, PolicyError, UnknownPriceError
 from pointsman.policies import Always, QualityFloor, QualityMargin
@@ -122,6 +122,7 @@ def test_where_nothing_qualifies_it_says_so_and_routes_strong(pool):
     assert found.certificate is None
     assert "nothing qualifies, so every call goes to the strong model" in found.reason
     assert "give 318 or more" in found.reason
+    assert (found.strong_share, found.rows_to_halve) == ((1.0, 1.0, 1.0), None)
     assert strong_share(router.with_calibration(found), few.prompts) == 1.0
 
 
@@ -171,7 +172,8 @@ def test_a_share_asked_for_later_is_of_the_calibration_prompts(router, tmp_path)
     # with no rule asked for, the calibrated one stays; over other models it does not
     assert load_router(str(tmp_path / "mine"), pair()).policy == router.with_calibration(found).policy
     other = Pool.pair(Candidate("strong", model="other"), "weak")
-    assert load_router(str(tmp_path / "mine"), other).policy != router.with_calibration(found).policy
+    with pytest.warns(CalibrationWarning, match="calibrated for strong, weak, and these models are other, weak"):
+        assert load_router(str(tmp_path / "mine"), other).policy != router.with_calibration(found).policy
     with pytest.raises(ConfigurationError, match="calibrate this router"):
         router.with_pool(other).with_calibration(found)
 
@@ -224,3 +226,22 @@ def test_prices_and_roles_that_are_needed_are_asked_for():
     nameless = Router(Pool(["strong", "weak", "other"]), KNN, Always("weak"))
     with pytest.raises(UnknownPriceError, match="names no strong model"):
         calibrate(nameless, DATA, eps=0.1)
+
+
+def test_both_plugins_serve_by_the_calibrated_rule(tmp_path):
+    pytest.importorskip("langchain_core")
+    pytest.importorskip("llama_index.core")
+    from langchain_router import RoutedChatModel, routing_decision
+    from llamaindex_router import RouterLLM
+    from llamaindex_router import routing_decision as decision_of
+    from tests.support.langchain import FakeChat
+    from tests.support.llamaindex import ScriptedLLM
+
+    pool = Pool.pair(Candidate("strong", model="big"), Candidate("weak", model="small"))
+    plain = Router(pool, PromptLength(midpoint=30.0), Threshold(0.5))
+    found = calibrate(plain, table(DATA.prompts, ["big", "small"], DATA.scores[:, :2]), eps=0.2)
+    plain.with_calibration(found).save(tmp_path / "mine")
+    chat = RoutedChatModel(strong=FakeChat(model="big"), weak=FakeChat(model="small"), router=str(tmp_path / "mine"))
+    llm = RouterLLM(strong=ScriptedLLM(name="big"), weak=ScriptedLLM(name="small"), router=str(tmp_path / "mine"))
+    for decision in (routing_decision(chat.invoke("why")), decision_of(llm.complete("why"))):
+        assert decision.threshold == found.policy.alpha

@@ -74,6 +74,7 @@ def test_it_fails_where_prompts_that_only_the_strong_model_answers_come_three_ti
 @pytest.mark.parametrize("by", ["shipped", "length"])
 @pytest.mark.parametrize("eps", [0.01, 0.02, 0.05])
 def test_it_holds_on_real_outcomes_and_fails_under_a_planted_shift(data_dir, by, eps):
+    pytest.importorskip("pyarrow")
     table = Outcomes.read(data_dir / "routellm/routellm_mmlu_gsm8k.parquet", task_column="task")
     mmlu = table.select(np.array([task == "mmlu" for task in table.tasks])).select(np.arange(0, 14_042, 3))
     pool = Pool.pair(*table.models)

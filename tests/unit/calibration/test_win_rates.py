@@ -160,6 +160,7 @@ def test_what_cannot_be_calibrated_is_one_error():
 
 @pytest.mark.data
 def test_in_distribution_the_error_is_at_most_three_points(data_dir):
+    pytest.importorskip("pyarrow")
     # the shipped router's training holds these prompts; BBH, which it does not hold, is in benchmarks/guarantees.py
     whole = Outcomes.read(data_dir / "routellm/routellm_mmlu_gsm8k.parquet", task_column="task")
     mmlu = whole.select(np.random.default_rng(0).permutation(np.flatnonzero([t == "mmlu" for t in whole.tasks])))

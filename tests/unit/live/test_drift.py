@@ -214,6 +214,7 @@ def test_ties_do_not_pass_for_a_change():
 
 @pytest.mark.data
 def test_gsm8k_after_mmlu_is_noticed_and_mmlu_after_mmlu_is_not(data_dir):
+    pytest.importorskip("pyarrow")
     table = Outcomes.read(data_dir / "routellm/routellm_mmlu_gsm8k.parquet", task_column="task")
     tasks, rng = np.array(table.tasks), np.random.default_rng(0)
     mmlu = table.select(rng.permutation(np.flatnonzero(tasks == "mmlu")))

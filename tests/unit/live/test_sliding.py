@@ -164,6 +164,7 @@ def test_a_pool_without_a_pair_and_odd_settings_are_refused(router):
 
 @pytest.mark.data
 def test_real_traffic_that_changes_halfway(data_dir):
+    pytest.importorskip("pyarrow")
     # GSM8K after MMLU; the shipped router's training holds both, which its share does not know
     table = Outcomes.read(data_dir / "routellm/routellm_mmlu_gsm8k.parquet", task_column="task")
     tasks, rng = np.array(table.tasks), np.random.default_rng(0)
