@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import AIMessage
@@ -15,12 +15,14 @@ from langchain_router.messages import whole_text
 from langchain_router.plan import Plan
 from langchain_router.route import Route, Tap
 from langchain_router.usage import usage_of
-from pointsman.cascade import Ask
 from pointsman.chat import Answer, openai_logprobs
 from pointsman.decision import Decision
 from pointsman.errors import EmptyAnswerError, JudgeError
 from pointsman.failover import Attempts
 from pointsman.records import Call, decision_metadata
+
+if TYPE_CHECKING:
+    from pointsman.cascade import Ask
 
 __all__ = ["NOSTREAM", "Accepted", "Drafts", "aside"]
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, ToolMessage
 
 from langchain_router.plan import Plan
 from langchain_router.record import routing_decision, routing_outcome
-from pointsman.cascade import Cascade
 from pointsman.decision import Decision, Outcome
 from pointsman.failover import Attempts, Breaker, Failover
 from pointsman.staying import Conversations, Stay, Turn
+
+if TYPE_CHECKING:
+    from pointsman.cascade import Cascade
 
 __all__ = ["Conduct", "last_turn"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from langchain_core.callbacks import (
@@ -30,10 +30,13 @@ from langchain_router.context import in_config
 from langchain_router.doors import Door, Whole
 from langchain_router.plan import Plan
 from langchain_router.route import Route
-from pointsman.cascade import Ask, Cascade, Verdict, adrive, drive
+from pointsman.cascade.steps import adrive, drive
 from pointsman.chat import Answer, aask_model, ask_model
 from pointsman.decision import Decision
 from pointsman.records import EVENT_NAME, Call, decision_metadata, outcome_metadata
+
+if TYPE_CHECKING:
+    from pointsman.cascade import Ask, Cascade, Verdict
 
 __all__ = ["AsyncRun", "Owner", "Run"]
 
