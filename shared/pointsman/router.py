@@ -443,7 +443,7 @@ def load_router(name: str = "default", pool: Pool | None = None, *, policy: Poli
         return router.with_pool(pool)
     if found is not None:
         known, given = ", ".join(found.models), ", ".join(line_of(pool)[0])
-        msg = f"{name} was calibrated for {known}, and these models are {given}: its rule does not count; calibrate anew"
+        msg = f"{name} was calibrated for {known}, and these are {given}: its rule does not count; calibrate anew"
         warnings.warn(msg, CalibrationWarning, stacklevel=2)
     if pool.strong is None:
         return router.with_pool(pool, Utility(DEFAULT_WILLINGNESS_TO_PAY))

@@ -172,7 +172,7 @@ def test_a_share_asked_for_later_is_of_the_calibration_prompts(router, tmp_path)
     # with no rule asked for, the calibrated one stays; over other models it does not
     assert load_router(str(tmp_path / "mine"), pair()).policy == router.with_calibration(found).policy
     other = Pool.pair(Candidate("strong", model="other"), "weak")
-    with pytest.warns(CalibrationWarning, match="calibrated for strong, weak, and these models are other, weak"):
+    with pytest.warns(CalibrationWarning, match="calibrated for strong, weak, and these are other, weak"):
         assert load_router(str(tmp_path / "mine"), other).policy != router.with_calibration(found).policy
     with pytest.raises(ConfigurationError, match="calibrate this router"):
         router.with_pool(other).with_calibration(found)
