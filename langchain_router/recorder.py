@@ -52,7 +52,7 @@ class RoutingRecorder(BaseCallbackHandler):
     @property
     @override
     def ignore_chat_model(self) -> bool:
-        """A model's start, which LangChain would write out as a text for a handler that does not know of chat models."""
+        """A model's start, which LangChain writes out as a text for a handler that does not know of chat models."""
         return True
 
     @property

@@ -59,6 +59,7 @@ class StaticEmbedder:
         self.shipped_as = shipped_as
         self.version = version
         self._ids = WordIds(tokenizer)
+        self._scale = scale.astype(np.float32)
 
     @classmethod
     def from_json(cls, tokenizer: str, table: NDArray[np.int8], scale: NDArray[np.floating]) -> StaticEmbedder:
@@ -99,8 +100,8 @@ class StaticEmbedder:
             ids = self._ids(_head_and_tail(text))
             if ids:
                 rows = np.array(ids, dtype=np.intp)
-                total = self.scale[rows].astype(np.float32) @ self.table.take(rows, axis=0).astype(np.float32)
-                vectors[row] = total / max(math.sqrt(total.dot(total)), 1e-12)
+                total = self._scale.take(rows) @ self.table.take(rows, axis=0).astype(np.float32)
+                np.divide(total, max(math.sqrt(total.dot(total)), 1e-12), out=vectors[row])
         return vectors
 
 
