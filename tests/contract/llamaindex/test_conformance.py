@@ -5,6 +5,7 @@ from types import MappingProxyType
 import pytest
 from llama_index.core.llms.mock import MockLLM
 from llama_index.llms.openai import OpenAI
+from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router import RouterLLM
 from llamaindex_router.testing import LLMContract
@@ -69,6 +70,18 @@ class TestRouterByStage(LLMContract):
 
     def make_llm(self):
         return pair(stages={"chat": "weak", "custom": "weak", "agent": "strong"}, question="root")
+
+
+class TestRouterInsideARun(LLMContract):
+    """Every call belongs to one workflow run, whose calls with tools keep the model that it began with."""
+
+    @pytest.fixture(autouse=True)
+    def run_id(self):
+        with instrument_tags({"llamaindex.run_id": "one"}):
+            yield
+
+    def make_llm(self):
+        return pair()
 
 
 class Down(Talker):

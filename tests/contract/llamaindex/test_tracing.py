@@ -14,8 +14,15 @@ from llama_index.core.llms.custom import CustomLLM
 from llama_index.core.tools import FunctionTool
 from pydantic import Field
 
-from llamaindex_router import RoutingDecisionEvent, RoutingOutcomeEvent, routing_decision, routing_totals
+from llamaindex_router import (
+    RoutingDecisionEvent,
+    RoutingOutcomeEvent,
+    RoutingRecorder,
+    routing_decision,
+    routing_totals,
+)
 from llamaindex_router.testing import listening
+from tests.contract.llamaindex.test_components import COMPONENTS, pair_for
 from tests.contract.llamaindex.test_query_engines import EASY, HARD, engine
 from tests.support.llamaindex import ScriptedLLM, scripted_pair
 
@@ -31,7 +38,7 @@ openinference = pytest.importorskip(
 pytestmark = pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
 
 MESSAGES = [ChatMessage(role="user", content=EASY)]
-PROMPT_TOKENS = "llm.token_count.prompt"
+PROMPT_TOKENS, ANSWER_TOKENS = "llm.token_count.prompt", "llm.token_count.completion"
 ASKS = {
     "chat": lambda llm: llm.chat(MESSAGES),
     "stream_chat": lambda llm: list(llm.stream_chat(MESSAGES)),
@@ -202,6 +209,44 @@ async def test_an_async_query_counts_each_token_once(phoenix, streaming):
         assert "".join([token async for token in response.response_gen]) == pair.strong.answer
     counted = [span.attributes.get(PROMPT_TOKENS, 0) for span in phoenix.get_finished_spans()]
     assert sum(counted) == routing_totals(response).tokens["big"][0] == len(pair.strong.heard[0].split())
+
+
+def check_spans(exported, recorder):
+    """The spans hold each token of the bill once, and each decision's attributes stand on a span of the router."""
+    spans = exported.get_finished_spans()
+    counted = [sum(span.attributes.get(name, 0) for span in spans) for name in (PROMPT_TOKENS, ANSWER_TOKENS)]
+    billed = [sum(counts) for counts in zip(*recorder.totals.tokens.values(), strict=True)]
+    assert counted == billed
+    shown = {s.attributes["router_decision_id"]: s for s in spans if "router_decision_id" in s.attributes}
+    for decision in recorder.decisions:
+        span = shown.pop(decision.id)
+        assert span.name.startswith("RouterLLM.")
+        assert (span.attributes["router_candidate"], span.attributes["router_stage"]) == (
+            decision.candidate,
+            decision.stage,
+        )
+    assert shown == {}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_every_component(phoenix, name):
+    component = COMPONENTS[name]
+    pair = pair_for(component)
+    with RoutingRecorder() as recorder:
+        component.make(pair.llm).query(component.question)
+    assert len(recorder.decisions) == len(component.calls)
+    check_spans(phoenix, recorder)
+
+
+@pytest.mark.parametrize("name", [name for name, component in COMPONENTS.items() if component.streams])
+async def test_every_component_that_streams(phoenix, name):
+    component = COMPONENTS[name]
+    pair = pair_for(component)
+    with RoutingRecorder() as recorder:
+        response = await component.make(pair.llm, streaming=True).aquery(component.question)
+        assert [token async for token in response.response_gen]
+    assert routing_totals(response) == recorder.totals
+    check_spans(phoenix, recorder)
 
 
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
