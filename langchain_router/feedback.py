@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, convert_to_messages
 
 from langchain_router.record import routing_outcome
-from langchain_router.scored import question
+from langchain_router.scored import Scored, Turns, question
 from pointsman.decision import Decision
 from pointsman.errors import DataError
 from pointsman.records import ROUTING_KEY, decision_from, outcome_from
@@ -49,13 +49,17 @@ class RoutedRun:
     prompt: str = ""
 
 
-def routed_runs(runs: Iterable[Any], *, prompts: bool = False) -> list[RoutedRun]:
+def routed_runs(
+    runs: Iterable[Any], *, prompts: bool = False, scored: Scored | Turns | int = "last"
+) -> list[RoutedRun]:
     """The routed calls among runs of LangSmith; all others are passed over.
 
     Args:
         runs: `langsmith.schemas.Run` objects, or their fields as dicts (an export).
         prompts: keep the words that were scored. Training needs them.
+        scored: which words these are, as the router was told.
     """
+    which = Scored.of(scored)
     found = []
     for run in runs:
         fields = run if isinstance(run, Mapping) else vars(run)
@@ -69,7 +73,7 @@ def routed_runs(runs: Iterable[Any], *, prompts: bool = False) -> list[RoutedRun
                     decision=decision,
                     trace_id=str(fields.get("trace_id") or ""),
                     cost_usd=None if outcome is None else outcome.cost_usd,
-                    prompt=_asked((fields.get("inputs") or {}).get("messages")) if prompts else "",
+                    prompt=_asked((fields.get("inputs") or {}).get("messages"), which) if prompts else "",
                 )
             )
     return found
@@ -168,8 +172,8 @@ def _scaled(key: str, score: float, span: tuple[float, float]) -> float:
     return scaled
 
 
-def _asked(messages: Any) -> str:
-    """The words that a router scores by default in the messages of a run, which may be dicts."""
+def _asked(messages: Any, scored: Scored) -> str:
+    """The words that a router scores in the messages of a run, which may be dicts."""
     if not isinstance(messages, Sequence) or not messages:
         return ""
-    return question(convert_to_messages(messages))[0]
+    return question(convert_to_messages(messages), scored)[0]

@@ -67,8 +67,8 @@ class RoutedChatModel(RoutedBatches):
             ignored, as LangChain's models do.
 
     One call can ask for another rule or for a candidate: `config={"configurable": {"router_threshold": 0.3}}`,
-    `"router_policy": "Utility(0.01)"` (or a policy), `"router_candidate": "strong"`. `model=` with a candidate's name does
-    the last too, and with any other name is handed to the chosen model.
+    `"router_policy": "Utility(0.01)"` (or a policy), `"router_candidate": "strong"`. `model=` with a candidate's name
+    does the last too, and with any other name is handed to the chosen model.
 
     Raises:
         ConfigurationError: the models, the rule and the router do not go together.

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers import LangChainTracer
 from langsmith import Client
 
-from langchain_router import RoutingRecorder
+from langchain_router import RoutingRecorder, with_question
 from langchain_router.feedback import ask_all, langsmith_scores, rated_outcomes, routed_runs
-from pointsman import Outcomes
+from pointsman import Always, Candidate, Outcomes, Router, Utility, train
 from pointsman.errors import DataError
+from pointsman.training.guard import hold_out, replace_router
+from tests.support.core import tiny_embedder
 from tests.support.langchain import HARD, FakeChat, routed
 from tests.support.langsmith_server import LangSmithServer, langsmith_server
 
@@ -146,6 +149,48 @@ def test_asking_every_model_leaves_no_gaps(tmp_path: Path) -> None:
     assert (outcomes.costs[:, 0] > outcomes.costs[:, 1]).all()
     outcomes.write(tmp_path / "probe.csv")
     assert Outcomes.read(tmp_path / "probe.csv").models == outcomes.models
+
+
+def test_the_prompt_is_what_was_scored_and_not_the_template_around_it() -> None:
+    chain = with_question(ChatPromptTemplate.from_template("Context: much text\n{q}"), "q") | routed()
+    with langsmith_server() as server:
+        client = server.client()
+        tracer = LangChainTracer(client=client, project_name="here")
+        chain.invoke({"q": "the question itself"}, {"callbacks": [tracer]})
+        routed(scored="user").invoke([("user", "one"), ("ai", "yes?"), ("user", "two")], {"callbacks": [tracer]})
+        tracer.wait_for_futures()
+        client.flush()
+        client.cleanup()
+    exported = [{"id": r.id, "inputs": r.inputs, "outputs": r.outputs} for root in server.roots for r in root.walk()]
+    assert [run.prompt for run in routed_runs(exported, prompts=True)] == ["the question itself", "two"]
+    assert [run.prompt for run in routed_runs(exported, prompts=True, scored="user")][1] == "one\ntwo"
+
+
+def test_a_whole_round(tmp_path: Path) -> None:
+    """All models answer a sample; a router learns from one part, and the other lets it take the place of the old."""
+
+    class Modest(FakeChat):
+        """Right on what is easy."""
+
+        def _reply(self, messages: Any, stop: Any, kwargs: Any) -> AIMessage:
+            reply = super()._reply(messages, stop, kwargs)
+            return reply.model_copy(update={"content": "no idea" if "why" in str(messages[-1].content) else "right"})
+
+    prices = {n: Candidate(n, input_price=p, output_price=p) for n, p in {"strong": 50.0, "weak": 0.5}.items()}
+    model = routed(strong=FakeChat(model="big", answer="right"), weak=Modest(model="small"), candidates=prices)
+    prompts = [f"hello world {i}" if i % 2 else f"prove that two is even and why {i}" for i in range(160)]
+    learn, held = hold_out(ask_all(model, prompts, lambda _, answer: float(answer.text == "right")))
+    assert np.isfinite(held.scores).all()
+    old = model._router.with_policy(Always("weak"))
+    old.save(tmp_path / "mine")
+    scorer = train("knn", learn, embedder=tiny_embedder(), k=5)
+    new = Router(model._router.pool, scorer, Utility(0.1))
+    found = replace_router(tmp_path / "mine", new, held, worth_usd=0.1)
+    assert found.better, found.reason
+    loaded = Router.load(tmp_path / "mine")
+    assert [loaded.decide(prompt).candidate for prompt in held.prompts] == [
+        "strong" if "why" in prompt else "weak" for prompt in held.prompts
+    ]
 
 
 def test_other_runs_are_passed_over() -> None:
