@@ -87,8 +87,8 @@ class RoutedCall:
         self._usage: Usage | None = None
         self._begun = False
         self._settled = False
-        note(self._record)
         self._turn_to(choice.decision)
+        note(self._record)
 
     def value(self, act: Callable[[FunctionCallingLLM], T]) -> T:
         """What `act` makes the chosen model return."""
