@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.fitting import telling, trainer_options, working
@@ -38,7 +39,7 @@ def predictions_of(args: argparse.Namespace, loaded: Loaded, pool: Pool) -> tupl
     if args.option and len(trained) != 1:
         msg = f"--option is for one router that is trained here, and there are {len(trained)}; evaluate it alone"
         raise ConfigurationError(msg)
-    fits = {name: _Trainer(name, trainer_options(args.option or (), name)) for name in trained}
+    fits = {name: _Trainer(name, _options(args, name, pool)) for name in trained}
     splits = _splits(args, loaded) if trained and not args.train_on else []
     if splits:
         rows = np.unique(np.concatenate([split.test for split in splits]))
@@ -52,6 +53,16 @@ def predictions_of(args: argparse.Namespace, loaded: Loaded, pool: Pool) -> tupl
         else:
             out[name] = _trained_here(args, replace(fits[name], shared=shared), loaded, pool, splits)
     return out, rows
+
+
+def _options(args: argparse.Namespace, name: str, pool: Pool) -> dict[str, Any]:
+    """What is given, and the pair for a router that is of one pair only."""
+    from pointsman.training.train import TRAINERS
+
+    options = trainer_options(args.option or (), name)
+    pair = {"strong": pool.strong, "weak": pool.weak}
+    wanted = signature(TRAINERS[name]).parameters.keys()
+    return {role: model for role, model in pair.items() if role in wanted and model is not None} | options
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pointsman.data.names import canonical, is_base
 from pointsman.data.outcomes import Battles, Outcomes
+from pointsman.data.routellm import mt_bench_marks
 from pointsman.data.tables import read_columns
 
 Floats = NDArray[np.float64]
@@ -140,15 +141,12 @@ def _mt_bench_rows(
     questions: Path, judgements: Path, aliases: defaultdict[str, set[str]]
 ) -> Iterable[tuple[str, str, str, dict[str, float]]]:
     """MT-Bench: mean of the judge's 1 to 10 over both turns, as a share of 10; the first turn is the prompt."""
-    judged, asked = read_columns(judgements), read_columns(questions)
-    marks: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
-    for number, model, score in zip(judged["question_id"], judged["model"], judged["score"], strict=True):
-        if score >= 0:
-            marks[number, model].append(score / 10)
-            aliases[canonical(model)].add(model)
-    models = {model for _, model in marks}
+    marks, asked = mt_bench_marks(read_columns(judgements)), read_columns(questions)
+    models = {model for model, _ in marks}
+    for model in models:
+        aliases[canonical(model)].add(model)
     for number, turns in zip(asked["question_id"], asked["turns"], strict=True):
-        found = {canonical(model): float(np.mean(marks[number, model])) for model in models if marks[number, model]}
+        found = {canonical(model): float(np.mean(marks[model, number])) for model in models if marks[model, number]}
         yield "routellm/mt_bench", "mt_bench", turns[0], found
 
 
