@@ -63,6 +63,9 @@ def calibrate(
     if len(given) != 1:
         msg = f"there is {' and '.join(given) or 'no rule'}; give one of share, budget and eps, each a rule of its own"
         raise ConfigurationError(msg)
+    if reply_tokens < 0:
+        msg = f"reply_tokens is {reply_tokens}; give the length of an answer, 0 or more"
+        raise ConfigurationError(msg)
     if eps is not None:
         return _certified(router, prompts, eps, delta, loss, policies, reply_tokens)
     scored = Scored.of(router, queries_of(prompts), reply_tokens=reply_tokens)

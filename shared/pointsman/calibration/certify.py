@@ -72,6 +72,10 @@ def labels_of(pool: Pool, outcomes: Outcomes) -> tuple[Outcomes, Floats]:
     if pool.baseline is None:
         msg = f"{pool} names no strong model, and prices do not tell; name strong and weak, or give prices"
         raise UnknownPriceError(msg)
+    shape = len(outcomes), len(outcomes.models)
+    if outcomes.scores.shape != shape:
+        msg = f"scores {outcomes.scores.shape} for {shape[0]} prompts and {shape[1]} models; give one to each"
+        raise DataError(msg)
     scores = outcomes.scores[:, [found[name] for name in pool.names]]
     whole = np.asarray(~np.isnan(scores).any(axis=1))
     if whole.sum() < FEWEST:

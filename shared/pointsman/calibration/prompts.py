@@ -79,8 +79,11 @@ def queries_of(prompts: Sequence[Query | str] | Outcomes) -> list[Query]:
     """The prompts as queries.
 
     Raises:
-        DataError: there are too few, or one has no words.
+        DataError: there are too few, one has no words, or it is a single text.
     """
+    if isinstance(prompts, str):
+        msg = "prompts is a single text; give a list of them"
+        raise DataError(msg)
     queries = [Query.of(prompt) for prompt in (prompts.prompts if isinstance(prompts, Outcomes) else prompts)]
     if len(queries) < FEWEST:
         msg = f"{len(queries)} prompts are too few to calibrate on; give {FEWEST} or more, some hundreds to be of use"

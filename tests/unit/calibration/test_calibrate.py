@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -186,6 +187,7 @@ def test_a_share_asked_for_later_is_of_the_calibration_prompts(router, tmp_path)
         ({"share": 1.2}, PolicyError, "share of calls in"),
         ({"share": math.nan}, PolicyError, "share of calls in"),
         ({"budget": 0.0001}, PolicyError, "raise the budget"),
+        ({"share": 0.3, "reply_tokens": -1}, ConfigurationError, "length of an answer"),
         ({"eps": 0.0}, ConfigurationError, "between 0 and 1"),
         ({"eps": 0.1, "delta": 1.0}, ConfigurationError, "between 0 and 1"),
         ({"eps": 0.1, "loss": "regret"}, ConfigurationError, "net and worse"),
@@ -203,7 +205,9 @@ def test_data_that_cannot_be_calibrated_on_is_one_error(router):
         ([], {"share": 0.3}, "0 prompts are too few"),
         (["a"] * 19, {"share": 0.3}, "give 20 or more"),
         (["a"] * 30 + [" "], {"share": 0.3}, "prompt 30 has no words"),
+        ("why is that even a prompt", {"share": 0.3}, "give a list"),
         (list(DATA.prompts), {"eps": 0.1}, "needs labels"),
+        (replace(DATA, scores=DATA.scores[:-1]), {"eps": 0.1}, r"scores \(1199, 3\) for 1200 prompts"),
         (one, {"eps": 0.1}, "no column of weak"),
         (missing, {"eps": 0.1}, "0 prompts have scores of all of strong, weak"),
         (table(DATA.prompts, ["strong", "weak"], 3 * DATA.scores[:, :2]), {"eps": 0.1}, "scale them"),
