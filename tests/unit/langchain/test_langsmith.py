@@ -20,6 +20,7 @@ from langchain_openai import ChatOpenAI
 from langchain_router import RoutedChatModel
 from pointsman import Threshold
 from pointsman.experiments import ShadowRouter, SplitRouter
+from pointsman.failover import Failover
 from tests.support.langchain import HARD, FakeChat, priced, routed, router
 from tests.support.langsmith_server import API_KEY, LangSmithServer, Posted, Style, langsmith_server
 from tests.support.openai_server import openai_server
@@ -161,6 +162,25 @@ def test_an_error_ends_both_runs() -> None:
     assert "out of order" in str(model.error)
     assert (chain.ended, model.ended) == (True, True)
     assert chain.metadata["router_candidate"] == "weak"
+
+
+def test_a_model_that_failed_is_one_more_run_before_the_one_that_answered() -> None:
+    class Busy(FakeChat):
+        def _reply(self, *args: Any) -> Any:
+            raise TimeoutError("no answer in time")
+
+    with tracing() as (server, config):
+        routed(weak=Busy(model="small"), failover=Failover()).invoke("hi", config)
+    (chain,) = server.roots
+    failed, answered = chain.inside
+    assert [run.kind for run in chain.inside] == ["llm", "llm"]
+    assert "no answer in time" in str(failed.error)
+    assert [run.metadata["ls_model_name"] for run in (failed, answered)] == ["small", "big"]
+    assert [run.metadata["router_candidate"] for run in (failed, answered, chain)] == ["weak", "strong", "strong"]
+    assert chain.outputs["routing"]["fallback_from"] == "weak"
+    assert chain.outputs["routing"]["outcome"]["attempts"] == 2
+    assert ["usage_metadata" in run.metadata for run in (failed, answered)] == [False, True]
+    assert chain.error is None
 
 
 def test_real_clients_leave_no_key_in_a_trace() -> None:
