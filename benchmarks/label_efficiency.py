@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pointsman import Pool, PromptLength, RandomScorer, Router, Threshold, load_router
 from pointsman.artifacts import read_shipped
 from pointsman.data.outcomes import Outcomes
-from pointsman.data.sources import data_folder, load_corpus, near_copies
+from pointsman.data.sources import data_folder, load_corpus
 from pointsman.data.tables import read_columns
 from pointsman.embedders import StaticEmbedder
 from pointsman.evaluation.metrics import apgr
@@ -38,7 +38,7 @@ from pointsman.training import train
 from pointsman.training.default import build_scorer, fit_default, read_features
 from pointsman.training.embedding import Remembered, default_embedder
 from pointsman.training.rasch import FitSettings
-from pointsman.training.report import TWINS
+from pointsman.training.report import without_source
 
 Floats = NDArray[np.float64]
 
@@ -75,8 +75,7 @@ def without(name: str, folder: Path) -> MatrixFactorization:
     embedder = StaticEmbedder.from_artifact(read_shipped("minilm-static", "embedder"))
     features = read_features(embedder, corpus.prompts)
     source = f"routellm/{name}"
-    twins = np.array([task.startswith(TWINS.get(source, ("\0",))) for task in corpus.tasks])
-    rows = ~(near_copies(corpus.prompts, features.static, corpus.sources == source) | twins)
+    rows = without_source(corpus, features, source)
     sys.stderr.write(f"held out {source}: {int(rows.sum()):,} of {len(corpus):,} prompts left\n")
     fitted = fit_default(corpus, features, rows, FitSettings())
     return build_scorer(corpus, features, embedder, fitted, FitSettings(), 0)

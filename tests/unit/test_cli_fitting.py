@@ -62,6 +62,22 @@ def test_train_saves_a_router_that_routes(tmp_path, capsys, layout):
     assert json.loads(capsys.readouterr().out)["candidate"] in ("strong", "weak")
 
 
+def test_train_says_what_it_is_worth_on_prompts_held_out(tmp_path, capsys):
+    data, out = write(tmp_path / "d.csv", n=600), tmp_path / "r"
+    assert main(["train", "--router", "knn", "--data", data, "--out", str(out), "--option", "k=40"]) == 0
+    said = capsys.readouterr().err
+    assert "validation on 1" in said  # a fifth, as whole prompts: those that come twice stay together
+    assert "APGR" in said
+    figures = json.loads((out / "manifest.json").read_text())["training"]["validation"]
+    assert figures["apgr"] > figures["apgr_length"]
+    assert figures["squared_error"] < figures["squared_error_constant"]
+    assert main(["train", "--router", "knn", "--data", data, "--out", str(out), "--validation", "0"]) == 0
+    assert "validation" not in capsys.readouterr().err
+    assert json.loads((out / "manifest.json").read_text())["training"]["validation"] is None
+    assert main(["train", "--router", "knn", "--data", data, "--out", str(out), "--validation", "1"]) == 2
+    assert "2 folds or more" in capsys.readouterr().err
+
+
 def test_the_same_command_gives_the_same_router(tmp_path, capsys):
     data = write(tmp_path / "d.csv", models=("strong", "weak", "other"))
     for name in ("one", "two"):

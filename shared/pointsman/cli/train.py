@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,8 @@ __all__ = ["add_train"]
 
 STRONG_SHARE = 0.5
 """Share of the reference prompts that the saved threshold sends to the strong model."""
+FOLDS = 5
+"""One of which is held out to validate."""
 
 
 def add_train(commands: Commands) -> None:
@@ -37,6 +41,13 @@ def add_train(commands: Commands) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to save to")
     parser.add_argument("--seed", type=int, default=0, help="the same seed and data give the same router (default: 0)")
     parser.add_argument("--option", action="append", default=[], metavar="K=V", help="an option of that router")
+    parser.add_argument(
+        "--validation",
+        type=int,
+        metavar="N",
+        help="hold out one of N folds first and tell what the recipe is worth there; 0: do not (default: 5, and 0 for "
+        "bert and causal_llm, which tell their own validation loss)",
+    )
     add_pair(parser)
     add_output(parser)
     parser.set_defaults(run=_run)
@@ -52,7 +63,12 @@ def _run(args: argparse.Namespace) -> int:
         data = read_data(args.data)
     models = _models(data)
     strong, weak = _pair(args, models, data)
-    bar = "progress" in signature(TRAINERS[args.router]).parameters
+    parameters = signature(TRAINERS[args.router]).parameters
+    bar = "progress" in parameters
+    fine_tuned = "strong" in parameters
+    if fine_tuned:
+        options = {"strong": strong, "weak": weak} | options
+    validation = _validation(args, data, (strong, weak), options, 0 if fine_tuned else FOLDS)
     with telling():
         if bar:
             scorer = train(args.router, data, seed=args.seed, **options)
@@ -67,10 +83,33 @@ def _run(args: argparse.Namespace) -> int:
         "data": hashes(args.data),
         "rows": len(data),
         "models": list(models),
+        "validation": validation,
     }
     version = save_router(router, out, training)
     _report(args, router, training | {"version": version, "strong": strong, "weak": weak, "out": str(Path(out))})
     return 0
+
+
+def _validation(
+    args: argparse.Namespace, data: Outcomes | Battles, pair: tuple[str, str], options: dict[str, Any], default: int
+) -> dict[str, Any] | None:
+    """Figures of prompts held out before the fit on all of them, said on stderr.
+
+    Raises:
+        ConfigurationError: one fold is no split.
+    """
+    from pointsman.training.validation import validate
+
+    folds = default if args.validation is None else args.validation
+    if folds == 1 or folds < 0:
+        msg = f"--validation {folds}: give 2 folds or more, or 0 to hold out nothing"
+        raise ConfigurationError(msg)
+    if not folds:
+        return None
+    with working("validating on held-out prompts"):
+        found = validate(args.router, data, *pair, folds=folds, seed=args.seed, **options)
+    print(found or "too few prompts with answers of both models to validate on", file=sys.stderr)
+    return asdict(found) if found else None
 
 
 def _models(data: Outcomes | Battles) -> tuple[str, ...]:

