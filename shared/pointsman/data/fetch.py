@@ -143,6 +143,7 @@ def _download(file: RemoteFile, part: Path, progress: Progress, attempts: int, t
                 return
             trouble = None
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code < http.client.INTERNAL_SERVER_ERROR and error.code != http.client.TOO_MANY_REQUESTS:
                 msg = f"{file.url} cannot be had ({error.code} {error.reason}); look at its home, it may have moved"
                 raise DownloadError(msg) from error
@@ -169,6 +170,7 @@ def _continue(file: RemoteFile, part: Path, progress: Progress, timeout: float) 
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
+        error.close()
         if error.headers.get("Content-Range", "").endswith(f"/{have}"):
             return True
         part.unlink()
