@@ -39,7 +39,7 @@ def print_totals(totals: Totals) -> None:
     """The bill."""
     counts = ", ".join(f"{model} {asked} in + {said} out" for model, (asked, said) in totals.tokens.items())
     baseline, saved = usd(totals.baseline_cost_usd), usd(totals.saved_usd)
-    print(f"\n{totals.calls} calls, tokens: {counts}")
+    print(f"\ncalls: {totals.calls}; tokens: {counts}")
     print(f"cost {usd(totals.cost_usd)}; always the strong model {baseline}; saved {saved}\n")
 
 
