@@ -28,6 +28,7 @@ _READERS = {
     "prompt_cache_retention": _GPT,
     "previous_response_id": frozenset({"openai"}),
     "reasoning": _GPT,
+    "reasoning_effort": _GPT | {"deepseek", "groq", "mistral", "perplexity", "together", "xai"},
     "store": _GPT,
     "truncation": _GPT,
     "verbosity": _GPT,
