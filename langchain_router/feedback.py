@@ -142,6 +142,8 @@ def ask_all(
 ) -> Outcomes:
     """Every model's answer to every prompt, scored: what feedback on chosen answers cannot tell, at the price of all.
 
+    A call that fails leaves a gap; if all of a model's fail, the first error is raised.
+
     Args:
         model: its models are asked, and not its router.
         prompts: a sample of the prompts that matter, a few hundred to be of use.
@@ -153,13 +155,18 @@ def ask_all(
     """
     from pointsman.data.feedback import RatedCall, outcomes_of
 
-    rated = []
+    rated: list[RatedCall] = []
     for candidate in model._router.pool:  # noqa: SLF001  # of this package
         named: Any = {**config, "configurable": {**config.get("configurable", {}), "router_candidate": candidate.name}}
-        for prompt, answer in zip(prompts, model.batch(list(prompts), named), strict=True):
-            outcome = routing_outcome(answer)
-            cost = None if outcome is None else outcome.cost_usd
-            rated.append(RatedCall(prompt, candidate.model, score(prompt, answer), cost))
+        answers: list[Any] = model.batch(list(prompts), named, return_exceptions=True)
+        failed = [answer for answer in answers if isinstance(answer, Exception)]
+        if failed and len(failed) == len(answers):
+            raise failed[0]
+        for prompt, answer in zip(prompts, answers, strict=True):
+            if not isinstance(answer, Exception):
+                outcome = routing_outcome(answer)
+                cost = None if outcome is None else outcome.cost_usd
+                rated.append(RatedCall(prompt, candidate.model, score(prompt, answer), cost))
     return outcomes_of(rated)
 
 

@@ -151,6 +151,19 @@ def test_asking_every_model_leaves_no_gaps(tmp_path: Path) -> None:
     assert Outcomes.read(tmp_path / "probe.csv").models == outcomes.models
 
 
+def test_asking_every_model_outlives_a_failure_and_tells_of_a_model_that_always_fails() -> None:
+    class Moody(FakeChat):
+        def _reply(self, messages: Any, stop: Any, kwargs: Any) -> AIMessage:
+            if "why" in str(messages[-1].content):
+                raise ValueError("not today")
+            return super()._reply(messages, stop, kwargs)
+
+    outcomes = ask_all(routed(weak=Moody(model="small")), ["hi", "why?"], lambda *_: 1.0)
+    np.testing.assert_array_equal(outcomes.scores, [[1.0, 1.0], [1.0, np.nan]])
+    with pytest.raises(ValueError, match="not today"):
+        ask_all(routed(weak=Moody(model="small")), ["why?"], lambda *_: 1.0)
+
+
 def test_the_prompt_is_what_was_scored_and_not_the_template_around_it() -> None:
     chain = with_question(ChatPromptTemplate.from_template("Context: much text\n{q}"), "q") | routed()
     with langsmith_server() as server:
