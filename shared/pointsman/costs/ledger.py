@@ -14,7 +14,7 @@ from pathlib import Path
 from pointsman.decision import Decision, Outcome
 from pointsman.errors import ConfigurationError, DataError
 
-__all__ = ["VARIABLE", "Entry", "Ledger", "current_ledger", "read_ledger", "use_ledger"]
+__all__ = ["VARIABLE", "Entry", "Ledger", "current_ledger", "entry_of", "read_ledger", "use_ledger"]
 
 VARIABLE = "POINTSMAN_LEDGER"
 """Environment variable with the path of the process's ledger."""
@@ -41,7 +41,7 @@ class Entry:
 class Ledger:
     """Appends to a file of JSON lines, from any number of threads and processes of one machine.
 
-    A line is written by one system call, in some ten microseconds. A line that cannot be written is logged and not
+    A line is written by one system call, in tens of microseconds. A line that cannot be written is logged and not
     raised: no call fails for the sake of its record.
 
     Args:
@@ -106,15 +106,21 @@ def read_ledger(path: str | Path) -> Iterator[Entry]:
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path} cannot be read ({error}); give the file that a ledger wrote"
         raise DataError(msg) from error
-    return (_entry(path, number, line) for number, line in enumerate(lines, start=1))
+    return (entry_of(path, line, number) for number, line in enumerate(lines, start=1))
 
 
-def _entry(path: str | Path, number: int, line: str) -> Entry:
+def entry_of(path: str | Path, line: str, number: int | None = None) -> Entry:
+    """The call on a line of a ledger.
+
+    Raises:
+        DataError: there is none; the message names the file and the line's number, if it is given.
+    """
     try:
         entry = json.loads(line)
         return Entry(str(entry["time"]), Decision.from_dict(entry["decision"]), Outcome.from_dict(entry["outcome"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{path}: line {number} is no record of a routed call ({error!r}); remove it, or give another file"
+        where = "a line" if number is None else f"line {number}"
+        msg = f"{path}: {where} is no record of a routed call ({error!r}); remove it, or give another file"
         raise DataError(msg) from error
 
 
