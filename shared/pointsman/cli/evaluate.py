@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
 def print_report(report: Report) -> None:
     """A report as tables."""
     from pointsman.cli.output import console, print_table
-    from pointsman.evaluation.report import blocks_of, cell
+    from pointsman.evaluation.report import blocks_of, cell, verdicts_of
 
     out = console()
     left = f" ({report.left_out:,} left out: a model has no score on them)" if report.left_out else ""
@@ -63,5 +63,8 @@ def print_report(report: Report) -> None:
             print_table(out, heads, rows)
         if table.kind == "pair":
             out.print(f"quality, strong share and PGR at {report.setting}")
+    out.print()
+    for verdict in verdicts_of(report):
+        out.print(verdict)
     for note in report.notes:
         out.print(f"note: {note}")

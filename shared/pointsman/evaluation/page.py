@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from pointsman.evaluation.pictures import COLOURS, pictures_of
-from pointsman.evaluation.report import Mistake, Report, Table, blocks_of, cell
+from pointsman.evaluation.report import Mistake, Report, Table, blocks_of, cell, verdicts_of
 from pointsman.evaluation.svg import draw, legend
 
 __all__ = ["html_page"]
@@ -89,6 +89,7 @@ def html_page(report: Report, *, prompts: bool = False) -> str:
         "<body>",
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{escape(_subtitle(report))}</p>',
+        *(f"<p>{escape(verdict)}</p>" for verdict in verdicts_of(report)),
         *(f"<p><strong>Note.</strong> {escape(note)}</p>" for note in report.notes),
         '<div class="pictures">',
         *_figures(report),

@@ -14,7 +14,7 @@ from pointsman.evaluation.report import Report, Row, Table
 __all__ = ["COLOURS", "Line", "Picture", "pictures_of"]
 
 Floats = NDArray[np.float64]
-Look = Literal["solid", "dashed", "dotted", "dashdot", "band", "dots", "star", "rings"]
+Look = Literal["solid", "dashed", "dotted", "dashdot", "band", "dots", "specks", "star", "rings"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, told apart by colour-blind eyes too; routers take them in turn. Yardsticks are grey (None)."""
@@ -95,11 +95,15 @@ def _by_cost(table: Table) -> Picture:
     names = list(table.models)
     cost = np.array([table.models[name]["cost"].value for name in names]) * PER_THOUSAND
     quality = np.array([table.models[name]["quality"].value for name in names])
+    right = float(cost.max()) * 1.04
+    for number, row in enumerate(_of_kind(table, "router")):
+        if row.points is not None:
+            x, y = (row.points * [PER_THOUSAND, 1]).T
+            lines.append(Line("", x[x <= right], y[x <= right], look="specks", colour=number))
     lines.append(Line("single models", cost, quality, look="dots", labels=[_short(name) for name in names]))
     oracle = table.row("oracle").points
     if oracle is not None:
         lines.append(Line("", oracle[:1, 0] * PER_THOUSAND, oracle[:1, 1], look="star"))
-    right = float(cost.max()) * 1.04
     return Picture(
         "cost", "Cost and quality", "USD per 1,000 prompts", "quality", tuple(lines), (0.0, right), _y_range(lines)
     )

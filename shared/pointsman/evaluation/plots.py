@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["require_matplotlib", "save_plots"]
 
 _STYLES = {"solid": "-", "dashed": "--", "dotted": ":", "dashdot": "-."}
-_MARKERS = {"dots": "o", "rings": "o", "star": "*"}
+_MARKERS = {"dots": "o", "rings": "o", "specks": ".", "star": "*"}
 _GREY = "#6e7781"
 
 
@@ -87,13 +87,6 @@ def _draw_marks(axes: Axes, line: Line, colour: str) -> None:
     if line.low is not None and line.high is not None:
         axes.vlines(line.x, line.low, line.high, color=colour)
     face = "white" if line.look == "rings" else colour
-    size = 12 if line.look == "star" else 6
-    axes.plot(
-        line.x,
-        line.y,
-        _MARKERS[line.look],
-        color=colour,
-        markerfacecolor=face,
-        markersize=size,
-        label=line.name or None,
-    )
+    size = {"star": 12, "specks": 3}.get(line.look, 6)
+    shape = _MARKERS[line.look]
+    axes.plot(line.x, line.y, shape, color=colour, markerfacecolor=face, markersize=size, label=line.name or None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pointsman.evaluation.bootstrap import Figure
 
-__all__ = ["Curve", "Kind", "Mistake", "Report", "Row", "Table", "blocks_of", "cell"]
+__all__ = ["Curve", "Kind", "Mistake", "Report", "Row", "Table", "blocks_of", "cell", "notes_of", "verdicts_of"]
 
 Floats = NDArray[np.float64]
 Kind = Literal["single", "zero", "random", "length", "oracle", "cascade", "router"]
@@ -185,7 +185,7 @@ class Report:
         for heads, cells in (block for table in self.tables for block in blocks_of(table)):
             widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
             lines += ["", *("  ".join(map(str.ljust, line, widths)).rstrip() for line in (heads, *cells))]
-        return "\n".join([*lines, *("", *self.notes)[: 1 + len(self.notes)]])
+        return "\n".join([*lines, "", *verdicts_of(self), *self.notes])
 
 
 BLOCKS: Mapping[str, tuple[tuple[tuple[str, str, str], ...], ...]] = {
@@ -273,6 +273,19 @@ def _find(row: Row, column: tuple[str, str, str]) -> Figure | None:
 
 def _figures(figures: Figures) -> dict[str, dict[str, float | None]]:
     return {name: found.as_dict() for name, found in figures.items()}
+
+
+def verdicts_of(report: Report) -> tuple[str, ...]:
+    """A sentence for each router: whether it is shown to beat what needs no router."""
+    out = []
+    for table in report.tables:
+        other, name = ("length", "apgr") if table.kind == "pair" else ("zero", "aiq")
+        for row in table.rows:
+            found = row.over.get(other, {}).get(name)
+            if row.kind == "router" and found is not None and np.isfinite(found.low):
+                verdict = "beats it" if found.low > 0 else "is below it" if found.high < 0 else "is not shown to differ"
+                out.append(f"{row.name} against {other}: {name.upper()} {cell(found)}, {verdict}")
+    return tuple(out)
 
 
 def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:

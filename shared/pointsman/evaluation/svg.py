@@ -98,7 +98,7 @@ def _marks(line: Line, x: Scale, y: Scale) -> Iterator[str]:
         for a, b in zip(line.x, line.y, strict=True):
             yield f'<path d="{_star(x(a), y(b))}" class="{colour} dot"><title>oracle: {b:.3f}</title></path>'
         return
-    if line.look in ("dots", "rings"):
+    if line.look in ("dots", "rings", "specks"):
         yield from _dots(line, x, y)
         return
     points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(line.x, line.y, strict=True))
@@ -108,7 +108,7 @@ def _marks(line: Line, x: Scale, y: Scale) -> Iterator[str]:
 
 def _dots(line: Line, x: Scale, y: Scale) -> Iterator[str]:
     colour = _colour(line)
-    radius, kind = (5, "ring") if line.look == "rings" else (3.5, "dot")
+    radius, kind = {"rings": (5, "ring"), "specks": (1.5, "dot")}.get(line.look, (3.5, "dot"))
     for row, (a, b) in enumerate(zip(line.x, line.y, strict=True)):
         if line.low is not None and line.high is not None:
             ends = f'y1="{y(line.low[row]):.1f}" x2="{x(a):.1f}" y2="{y(line.high[row]):.1f}"'

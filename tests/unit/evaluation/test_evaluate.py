@@ -14,6 +14,7 @@ from pointsman.evaluation.compare import price_calls
 from pointsman.evaluation.hull import aiq, zero_router
 from pointsman.evaluation.metrics import apgr, cpt
 from pointsman.evaluation.predictions import Predictions
+from pointsman.evaluation.report import verdicts_of
 from tests.support.outcomes import synthetic
 
 USD = {"strong": 0.03, "weak": 0.001, "other": 0.01}
@@ -57,7 +58,7 @@ def test_all_is_said_as_text_and_as_json():
     said = str(report)
     assert said.startswith("made up: 300 prompts\n")
     assert [line.split()[0] for line in said.splitlines() if line.startswith(("one", "oracle"))] == [
-        "oracle", "one", "oracle", "one", "one",
+        "oracle", "one", "oracle", "one", "one", "one",
     ]  # fmt: skip
     told = json.loads(json.dumps(report.as_dict()))
     assert (
@@ -79,6 +80,20 @@ def test_differences_are_paired():
     assert lift.value == pytest.approx(own.value - table.row("one").figures["apgr"].value)
     assert lift.high - lift.low < (own.high - own.low) / 3
     assert set(table.row("one").over) == {"random", "length"}
+
+
+def test_a_sentence_says_whether_a_router_beats_what_needs_none():
+    data = pair(600)
+    report = evaluate({"good": knows(data, noise=0.1), "length again": PromptLength()}, data, resamples=60)
+    good, again = verdicts_of(report)
+    assert good.startswith("good against length: APGR .")
+    assert good.endswith("], beats it")
+    assert again.endswith("0.000, is not shown to differ")
+    assert good in str(report)
+    data = price_calls(synthetic(), USD)
+    (verdict,) = verdicts_of(evaluate({"bad": RandomScorer(data.models)}, data, resamples=60))
+    assert verdict.startswith("bad against zero: AIQ -.")
+    assert verdict.endswith("is below it")
 
 
 def test_intervals_cover():
