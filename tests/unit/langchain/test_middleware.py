@@ -145,6 +145,21 @@ class TestOnTheRecord:
         assert text == "small says: an answer of several words"
 
 
+    @PROPAGATES
+    async def test_events_tell_each_decision_and_each_token_once(self) -> None:
+        events = [event async for event in agent(routing()).astream_events(ASK, version="v2")]
+        told = [event["data"]["candidate"] for event in events if event["event"] == "on_custom_event"]
+        assert told == ["weak", "weak"]
+        tokens = [event["data"]["chunk"].text for event in events if event["event"] == "on_chat_model_stream"]
+        assert "".join(tokens) == "small says: an answer of several words"
+
+    @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+    def test_the_graphs_newer_protocol_streams_tokens_once(self) -> None:
+        stream = agent(routing()).stream_events(ASK, version="v3")
+        text = "".join(str(piece) for message in stream.messages for piece in message.text)
+        assert text == "small says: an answer of several words"
+
+
 class TestTheAgentsOwnMachinery:
     def test_inner_middleware_sees_the_real_class(self, drive: Callable[..., dict[str, Any]]) -> None:
         class Big(Agentic):
