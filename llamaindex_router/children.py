@@ -105,6 +105,8 @@ def _describe(name: str, llm: LLM, metadata: LLMMetadata) -> Candidate:
         model=_model_name(name, metadata),
         provider=_provider(llm),
         context_window=_window(metadata),
+        # prompts are packed up to the room that a model says it needs for its answer
+        reply_tokens=metadata.num_output if metadata.num_output > 0 else None,
         abilities=Needs(
             tools=metadata.is_function_calling_model and hasattr(llm, "chat_with_tools"),
             structured_output=True,

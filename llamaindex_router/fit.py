@@ -27,17 +27,21 @@ class Fit:
     Args:
         smallest: tokens; None if no window is known.
         largest: tokens; None if some window is not known, for it may hold anything.
+        room: tokens that the model of the largest window leaves for its answer.
     """
 
     smallest: int | None
     largest: int | None
+    room: int = _REPLY
 
     @classmethod
     def of(cls, pool: Pool) -> Fit:
         """The windows of this pool."""
-        windows = [candidate.window for candidate in pool]
-        known = [window for window in windows if window is not None]
-        return cls(min(known, default=None), max(known) if len(known) == len(windows) else None)
+        known = [candidate.window for candidate in pool if candidate.window is not None]
+        if len(known) < len(pool):
+            return cls(min(known, default=None), None)
+        rooms = [candidate.reply_tokens or _REPLY for candidate in pool if candidate.window == max(known)]
+        return cls(min(known), max(known), min(rooms))
 
     def near(self, asked: Asked) -> bool:
         """Whether the prompt may come near a window."""
@@ -53,5 +57,5 @@ class Fit:
             return asked
         tokens = count_tokens("\n".join(asked.prompt)).tokens
         if self.largest is not None and tokens <= self.largest:
-            tokens = max(0, min(tokens, self.largest - _REPLY))
+            tokens = max(0, min(tokens, self.largest - self.room))
         return replace(asked, query=replace(asked.query, prompt_tokens=tokens))

@@ -10,8 +10,8 @@ PROSE = "Considerations notwithstanding, the aforementioned organisations acknow
 """Some seven bytes to a token, so that an estimate of four counts far too many."""
 
 
-def pool(*windows):
-    return Pool([Candidate(f"m{i}", context_window=window) for i, window in enumerate(windows)])
+def pool(*windows, room=None):
+    return Pool([Candidate(f"m{i}", context_window=window, reply_tokens=room) for i, window in enumerate(windows)])
 
 
 def tokens_after(fit, text):
@@ -24,6 +24,13 @@ def tokens_after(fit, text):
 )
 def test_the_windows_of_a_pool(windows, fit):
     assert Fit.of(pool(*windows)) == fit
+
+
+def test_the_room_that_a_model_leaves_is_its_own():
+    assert Fit.of(pool(4000, 8000, room=64)) == Fit(4000, 8000, 64)
+    text = PROSE * 100
+    exact = count_tokens(text).tokens
+    assert tokens_after(Fit(1000, exact, 64), text) == exact - 64
 
 
 def test_a_short_prompt_is_not_counted():
