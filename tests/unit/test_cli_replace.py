@@ -41,6 +41,9 @@ def replace(folders: Path, *more: str, old: str = "old", new: str = "new") -> in
 def test_a_better_router_takes_the_place(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replace(folders) == 0
     assert Router.load(folders / "old").policy == Threshold(0.5)
+    kept = json.loads((folders / "old" / "manifest.json").read_text(encoding="utf-8"))["training"]
+    assert kept["compared"]["known"] == 60
+    assert [file["file"] for file in kept["compared"]["data"]] == ["held.csv"], "what it was compared on is on record"
     told = capsys.readouterr().out
     assert "120 prompts; the routers differ on 60, both answers rated on 60" in told
     assert "holds it now" in told
@@ -73,6 +76,14 @@ def test_bad_usage(
 ) -> None:
     assert replace(folders, **arguments) == code
     assert says in capsys.readouterr().err
+
+
+def test_what_the_new_router_learned_from_is_no_test_of_it(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held, made = str(folders / "held.csv"), str(folders / "made")
+    data = ["--data", held, "--strong", "strong", "--weak", "weak"]
+    assert main(["train", "--router", "knn", *data, "--out", made]) == 0
+    assert main(["replace", "--old", str(folders / "old"), "--new", made, "--data", held]) == 2
+    assert "was made from held.csv" in capsys.readouterr().err
 
 
 def test_a_worth_that_is_none(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

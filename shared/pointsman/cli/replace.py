@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointsman.cli.arguments import add_output
-from pointsman.cli.fitting import check_out, working
-from pointsman.errors import DataError
+from pointsman.cli.fitting import check_out, save_router, working
+from pointsman.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from pointsman.cli.arguments import Commands
@@ -47,24 +47,30 @@ def add_replace(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pointsman.data.merge import read_data
+    from pointsman.artifacts import read_artifact
+    from pointsman.data.merge import hashes, read_data
     from pointsman.data.outcomes import Outcomes
     from pointsman.router import Router
-    from pointsman.training.guard import compare_routers, replace_router
+    from pointsman.training.guard import compare_routers
 
     folder = check_out(args.old)
     new = Router.load(Path(args.new))
+    old = Router.load(folder).with_pool(new.pool)
+    made_from = read_artifact(args.new, "router").manifest.training
+    held = hashes(args.data)
+    for file in held:
+        if file in made_from.get("data", ()):
+            msg = f"{args.new} was made from {file['file']}, which says nothing on new prompts; hold some out of --data"
+            raise ConfigurationError(msg)
     with working("reading"):
         data = read_data(args.data)
     if not isinstance(data, Outcomes):
         msg = "comparing takes outcomes, one column score|<model> for each model, and these are battles"
         raise DataError(msg)
     with working(f"comparing on {len(data):,} prompts"):
-        if args.dry_run:
-            old = Router.load(folder).with_pool(new.pool)
-            found = compare_routers(old, new, data, worth_usd=args.worth, seed=args.seed)
-        else:
-            found = replace_router(folder, new, data, worth_usd=args.worth, seed=args.seed)
+        found = compare_routers(old, new, data, worth_usd=args.worth, seed=args.seed)
+    if found.better and not args.dry_run:
+        save_router(new, folder, {**made_from, "compared": {**found.as_dict(), "data": held}})
     if args.json:
         from pointsman.cli.output import print_json
 
