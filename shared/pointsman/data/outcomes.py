@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.data.arena import battle_columns, is_arena
 from pointsman.data.tables import Columns, numbers, read_columns, require, texts, write_columns
 from pointsman.errors import DataError
 
@@ -159,7 +160,8 @@ class Battles:
     ) -> "Battles":
         """Read one battle a row: prompt, two models and ``winner`` (a, b, model_a, model_b, left, right or tie).
 
-        A column ``weight`` is optional: a number, 0 or more, in every row.
+        A column ``weight`` is optional: a number, 0 or more, in every row. Chatbot Arena's published layout, with
+        ``winner_model_a``, ``winner_model_b`` and ``winner_tie``, is read as it is, see `pointsman.data.arena`.
 
         Args:
             path: A parquet, csv or jsonl file.
@@ -173,6 +175,8 @@ class Battles:
         """
         file = Path(path).name
         columns = read_columns(path)
+        if is_arena(columns):
+            columns = battle_columns(columns, file)
         require(columns, [prompt, model_a, model_b, "winner"], file)
         labels = np.empty(len(columns["winner"]))
         for row, winner in enumerate(columns["winner"]):

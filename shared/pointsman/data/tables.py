@@ -30,7 +30,12 @@ def read_columns(path: str | Path) -> Columns:
         raise DataError(f"{file.name}: cannot read a {file.suffix or 'nameless'} file; give .parquet, .csv or .jsonl")
     if not file.is_file():
         raise DataError(f"{file} does not exist; check the path, or set POINTSMAN_DATA to the data folder")
-    columns = reader(file)
+    try:
+        columns = reader(file)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file.name}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     if not columns or not next(iter(columns.values())):
         raise DataError(f"{file.name}: no rows; give a file with at least one")
     return columns
@@ -88,6 +93,8 @@ def write_columns(columns: Mapping[str, Sequence[Any]], path: str | Path) -> Non
         draft.unlink(missing_ok=True)
 
 
+_LONGEST_FIELD = 1 << 30
+"""Characters of one csv field; an answer may pass the csv module's own limit of 131,072."""
 _BOOLEANS = {"True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0}
 
 
@@ -105,8 +112,12 @@ def _read_parquet(file: Path) -> Columns:
 
 
 def _read_csv(file: Path) -> Columns:
-    with file.open(newline="", encoding="utf-8") as stream:
-        header, *rows = [*csv.reader(stream)] or [[]]
+    csv.field_size_limit(_LONGEST_FIELD)
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        try:
+            header, *rows = [row for row in csv.reader(stream) if row] or [[]]
+        except csv.Error as error:
+            raise DataError(f"{file.name}: not readable as csv ({error})") from error
     for row, values in enumerate(rows):
         if len(values) != len(header):
             raise DataError(f"{file.name}: row {row}: {len(values)} values under {len(header)} columns")
@@ -115,7 +126,7 @@ def _read_csv(file: Path) -> Columns:
 
 def _read_jsonl(file: Path) -> Columns:
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n")):
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n")):
         if not line.strip():
             continue
         try:
