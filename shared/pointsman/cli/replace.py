@@ -56,17 +56,17 @@ def _run(args: argparse.Namespace) -> int:
     folder = check_out(args.old)
     new = Router.load(Path(args.new))
     old = Router.load(folder).with_pool(new.pool)
+    with working("reading"):
+        data = read_data(args.data)
+    if not isinstance(data, Outcomes):
+        msg = "comparing takes outcomes, one column score|<model> for each model, and these are battles"
+        raise DataError(msg)
     made_from = read_artifact(args.new, "router").manifest.training
     held = hashes(args.data)
     for file in held:
         if file in made_from.get("data", ()):
             msg = f"{args.new} was made from {file['file']}, which says nothing on new prompts; hold some out of --data"
             raise ConfigurationError(msg)
-    with working("reading"):
-        data = read_data(args.data)
-    if not isinstance(data, Outcomes):
-        msg = "comparing takes outcomes, one column score|<model> for each model, and these are battles"
-        raise DataError(msg)
     with working(f"comparing on {len(data):,} prompts"):
         found = compare_routers(old, new, data, worth_usd=args.worth, seed=args.seed)
     if found.better and not args.dry_run:
