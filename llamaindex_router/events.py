@@ -66,6 +66,7 @@ class RoutingDecisionEvent(_RoutingEvent):
     router: str = ""
     router_version: str = ""
     arm: str | None = None
+    notice: str | None = None
 
     @classmethod
     def class_name(cls) -> str:

@@ -40,6 +40,7 @@ class Decision:
         escalated_from: the candidate whose answer was judged not good enough.
         router, router_version: the router that decided.
         arm: the arm of an A/B test that the call belongs to, see `pointsman.experiments`.
+        notice: what the router noticed with this very call: that traffic has drifted, say, see `pointsman.live`.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Decision:
     router: str = ""
     router_version: str = ""
     arm: str | None = None
+    notice: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values; per-candidate fields are one dict deep."""

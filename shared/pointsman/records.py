@@ -135,6 +135,7 @@ def decision_metadata(decision: Decision) -> dict[str, Any]:
         "router_stage": decision.stage or None,
         "router_decision_id": decision.id,
         "router_arm": decision.arm,
+        "router_notice": decision.notice,
     }
     return {key: value for key, value in values.items() if value is not None}
 

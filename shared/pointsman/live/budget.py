@@ -50,10 +50,11 @@ class BudgetRouter(Composite):
         if self.budget.spent() < self.budget.usd:
             return self.router.decide_batch(queries, excluded=excluded)
         decisions = self._thrifty.decide_batch(queries, excluded=excluded)
-        if self._told["period"] != (period := self.budget.period):
+        if decisions and self._told["period"] != (period := self.budget.period):
             self._told["period"] = period
             msg = f"the budget of {self.budget} is spent in {period}; until it ends all calls go to the cheapest model"
             warnings.warn(msg, BudgetWarning, stacklevel=2)
+            decisions[-1] = replace(decisions[-1], notice=msg)
         return [replace(d, reason=f"{d.reason}; the budget of {self.budget} is spent") for d in decisions]
 
     def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:

@@ -37,9 +37,10 @@ class DriftWarning(UserWarning):
 class WatchedRouter(Composite):
     """A calibrated router that compares its traffic with the calibration prompts while it decides, see `Evidence`.
 
-    When it trips: the certificate is void, a `DriftWarning` is given and `on_drift` called, once, in the thread of the
-    call; every later decision's reason says so; and the fallback decides. State is shared by all that is made of this
-    router by `with_pool`, and by its threads; a lock is held for microseconds, never while a text is scored.
+    When it trips: the certificate is void; a `DriftWarning` is given and `on_drift` called, once, in the thread of the
+    call, whose decision has it as its `notice`; the reason of every later decision says so; and the fallback decides.
+    State is shared by all that is made of this router by `with_pool`, and by its threads; a lock is held for
+    microseconds, never while a text is scored.
 
     Args:
         router: with a calibration, see `Router.with_calibration`.
@@ -92,6 +93,7 @@ class WatchedRouter(Composite):
             if self.on_drift is not None:
                 self.on_drift(found)
             warnings.warn(str(found), DriftWarning, stacklevel=2)
+            decisions[-1] = replace(decisions[-1], notice=str(found))
         return decisions
 
     def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:

@@ -50,7 +50,8 @@ def test_there_are_filters() -> None:
 
 
 def test_the_keys_are_those_of_the_metadata() -> None:
-    decision = Decision(id="1", candidate="a", model="b", win_rate=0.5, threshold=0.5, stage="plan", arm="a")
+    facts = {"win_rate": 0.5, "threshold": 0.5, "stage": "plan", "arm": "a", "notice": "drift"}
+    decision = Decision(id="1", candidate="a", model="b", **facts)
     outcome = Outcome(decision_id="1", cost_usd=1.0, baseline_cost_usd=2.0, saved_usd=1.0)
     there = set(decision_metadata(decision)) | set(outcome_metadata(outcome))
     table = LANGSMITH.split("## Metadata keys")[1].split("\n## ")[0]

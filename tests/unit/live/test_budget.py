@@ -86,6 +86,9 @@ def test_when_it_is_spent_the_cheapest_model_answers_until_it_is_not(ledger, rou
     pay(ledger, 1.5)
     with pytest.warns(BudgetWarning, match=r"\$1 a day is spent in 20"):
         decision = thrifty.decide(hard)
+    assert decision.notice.endswith("until it ends all calls go to the cheapest model")
+    assert thrifty.decide(hard).notice is None
+    assert thrifty.decide_batch([]) == []
     assert decision.candidate == "weak"
     assert decision.reason.endswith("the budget of $1 a day is spent")
     with warnings.catch_warnings():

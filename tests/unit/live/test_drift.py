@@ -63,6 +63,7 @@ def test_other_traffic_voids_the_certificate_and_says_so_once(router):
     assert "calibrate anew" in str(said[0].message)
     assert json.loads(json.dumps(event.as_dict()))["signal"] == event.signal
     decision = watched.decide("why is that even")
+    assert decision.notice is None
     assert decision.reason.endswith("traffic has drifted, so nothing is guaranteed")
     assert "drifted" not in router.decide("why").reason
 

@@ -11,6 +11,8 @@ from pointsman.live import DriftWarning, SlidingRouter, WatchedRouter
 pytest.importorskip("langchain_core")
 pytest.importorskip("llama_index.core")
 
+from langchain_core.callbacks import BaseCallbackHandler
+
 from langchain_router import RoutedChatModel, routing_decision
 from llamaindex_router import RouterLLM
 from llamaindex_router import routing_decision as decision_of
@@ -58,4 +60,46 @@ def test_drift_is_noticed_and_the_fallback_answers(plugin, router):
     assert {decision.candidate for decision in decisions[:50]} == {"weak"}
     assert decisions[-1].candidate == "strong"
     assert "traffic has drifted" in decisions[-1].reason
-    assert watched.drift is not None
+    assert [each.notice for each in decisions if each.notice] == [str(watched.drift)]
+
+
+def test_the_notice_is_in_the_events_of_both(router):
+    from llama_index.core.instrumentation import get_dispatcher
+    from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+
+    from llamaindex_router import RoutingDecisionEvent
+
+    watched, texts = WatchedRouter(router), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DriftWarning)
+        while watched.drift is None:
+            texts.append(LONG[len(texts)])
+            watched.decide(texts[-1])
+    noted, events, heard = [], [], []
+
+    class Tracer(BaseCallbackHandler):
+        def on_custom_event(self, name, data, **kwargs):
+            events.append(data["notice"])
+
+        def on_chat_model_start(self, serialized, messages, *, metadata=None, **kwargs):
+            noted.append((metadata or {}).get("router_notice"))
+
+    class Listener(BaseEventHandler):
+        def handle(self, event, **kwargs):
+            if isinstance(event, RoutingDecisionEvent):
+                heard.append(event.notice)
+
+    chat = RoutedChatModel(strong=FakeChat(model="big"), weak=FakeChat(model="small"), router=WatchedRouter(router))
+    ask = through_llamaindex(WatchedRouter(router))
+    dispatcher, listener = get_dispatcher(), Listener()
+    dispatcher.add_event_handler(listener)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DriftWarning)
+            for text in texts:
+                chat.invoke(text, {"callbacks": [Tracer()]})
+                ask(text)
+    finally:
+        dispatcher.event_handlers.remove(listener)
+    for found in (noted, events, heard):
+        assert [notice is not None for notice in found] == [False] * (len(texts) - 1) + [True]
