@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pointsman.data.convert import battles_to_outcomes
 from pointsman.data.frame_pickle import read_frame_pickle
-from pointsman.data.outcomes import Outcomes
+from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.data.routellm import Benchmark, find_routellm, read_routellm
 from pointsman.data.routerbench import is_routerbench, wide_columns
 from pointsman.data.tables import Columns, read_columns
@@ -58,8 +59,9 @@ class Loaded:
 def load_outcomes(path: str | Path, *, columns: Mapping[str, str] | None = None, layout: str | None = None) -> Loaded:
     """Read a file or folder in whatever layout it has.
 
-    A folder is RouteLLM's. A pickle, or columns `eval_name` and `<model>|total_cost`, are RouterBench's. Anything else
-    is a csv, jsonl or parquet file in the wide layout, after `columns` has given its columns their names there.
+    A folder is RouteLLM's. A pickle, or columns `eval_name` and `<model>|total_cost`, are RouterBench's. Columns
+    `model_a` and `model_b` are those of battles: a model scores the share of a prompt's battles that it won. Anything
+    else is a csv, jsonl or parquet file in the wide layout, after `columns` has given its columns their names there.
 
     Args:
         path: the file or folder.
@@ -82,6 +84,8 @@ def load_outcomes(path: str | Path, *, columns: Mapping[str, str] | None = None,
         msg = f"layout {layout} is a folder's, and {file.name} is not one; leave the layout out"
         raise ConfigurationError(msg)
     raw = read_frame_pickle(file) if file.suffix.lower() in _PICKLES else read_columns(file)
+    if {"model_a", "model_b"} <= raw.keys() and not columns:
+        return Loaded(battles_to_outcomes(Battles.read(file)), {}, file.stem)
     if is_routerbench(raw) and not columns:
         raw = wide_columns(raw, file.name) | {name: values for name, values in raw.items() if "|" not in name}
     named = _renamed(raw, columns or {}, file.name)

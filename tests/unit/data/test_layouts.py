@@ -45,6 +45,15 @@ def test_the_wide_layout_as_parquet(tmp_path):
     assert load_outcomes(tmp_path / "o.parquet").outcomes.models == ("m", "n")
 
 
+def test_battles_are_shares_of_wins(tmp_path):
+    rows = [{"prompt": "why", "model_a": "m", "model_b": "n", "winner": won} for won in ("a", "tie")]
+    rows.append({"prompt": "how", "model_a": "n", "model_b": "m", "winner": "a"})
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    table = load_outcomes(tmp_path / "b.jsonl").outcomes
+    assert table.prompts == ("why", "how")
+    assert table.score("m").tolist() == [0.75, 0]
+
+
 def test_routerbenchs_pickle(tmp_path):
     (tmp_path / "rb.pkl").write_bytes(FRAMES["pandas 2, protocol 4"])
     loaded = load_outcomes(tmp_path / "rb.pkl")
