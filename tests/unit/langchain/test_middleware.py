@@ -19,11 +19,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
 
+import langchain_router
 from langchain_router import RoutingRecorder, routing_decision, routing_outcome
 from langchain_router.middleware import RouterMiddleware
 from langchain_router.phases import Phases
 from pointsman import Candidate, PromptLength, Router, Utility
-from pointsman.errors import ConfigurationError, NoCandidateError
+from pointsman.errors import ConfigurationError, MissingExtraError, NoCandidateError
 from tests.support.langchain import HARD, FakeChat, Recording, priced, router
 
 ASK = {"messages": [("user", "What is 3 + 3?")]}
@@ -143,7 +144,6 @@ class TestOnTheRecord:
         parts = [part async for part in agent(routing()).astream(ASK, stream_mode="messages")]
         text = "".join(str(m.content) for m, _ in parts if isinstance(m, AIMessageChunk))
         assert text == "small says: an answer of several words"
-
 
     @PROPAGATES
     async def test_events_tell_each_decision_and_each_token_once(self) -> None:
@@ -406,3 +406,19 @@ class TestFailures:
             agent(routing(weak=Busy(), failover=None)).invoke(ASK)
         with pytest.raises(RuntimeError, match="a bug"):
             agent(routing(weak=Agentic(fails="a bug"))).invoke(ASK)
+
+
+class TestSettingUp:
+    def test_models_by_name_as_init_chat_model_takes_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        made = RouterMiddleware(strong="openai:gpt-4.1", weak="openai:gpt-4.1-nano", strong_share=0.3)
+        assert [candidate.model for candidate in made.router.pool] == ["gpt-4.1", "gpt-4.1-nano"]
+        assert [type(model).__name__ for model in made.models.values()] == ["ChatOpenAI", "ChatOpenAI"]
+        assert made.router.name == "default"
+
+    def test_without_langchain_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "langchain.agents.middleware", None)
+        monkeypatch.delitem(sys.modules, "langchain_router.middleware")
+        monkeypatch.delitem(vars(langchain_router), "RouterMiddleware", raising=False)
+        with pytest.raises(MissingExtraError, match=r'pip install "pointsman\[agents\]"'):
+            _ = langchain_router.RouterMiddleware
