@@ -11,9 +11,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
 from langchain_router.doors import Door
+from langchain_router.listening import Tap
 from langchain_router.messages import whole_text
 from langchain_router.plan import Plan
-from langchain_router.route import Route, Tap
+from langchain_router.route import Route
 from langchain_router.usage import usage_of
 from pointsman.chat import Answer, openai_logprobs
 from pointsman.decision import Decision

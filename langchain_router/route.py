@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from typing_extensions import Self, override
+from typing_extensions import Self
 
 from langchain_router.doors import Door, Whole
 from langchain_router.history import fit_for
+from langchain_router.listening import Tap
 from langchain_router.plan import Plan
 from langchain_router.record import answer_in, marked, marked_message
 from langchain_router.usage import usage_of
@@ -195,37 +194,6 @@ class Route:
         whole = first + others if others else first
         self._chunks = [whole]
         return whole
-
-
-class Tap(BaseCallbackHandler):
-    """Sees the message behind an answer of which a parser leaves nothing, and tokens that go out before it is whole."""
-
-    run_inline = True
-
-    def __init__(self, spoken: Callable[[], None] | None) -> None:
-        self.answer: AIMessage | None = None
-        self._spoken = spoken
-
-    @property
-    @override
-    def ignore_chat_model(self) -> bool:
-        """Its start, which LangChain would write out as a text for a handler that does not know of chat models."""
-        return True
-
-    @property
-    @override
-    def ignore_chain(self) -> bool:
-        """Chains inside are none of its business."""
-        return True
-
-    @override
-    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
-        if token and self._spoken is not None:
-            self._spoken()
-
-    @override
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        self.answer = answer_in(response)
 
 
 def _renamed(pool: Pool, name: str, model: str) -> Pool:

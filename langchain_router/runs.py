@@ -28,6 +28,7 @@ from langchain_router.cascading import Accepted, Drafts, aside
 from langchain_router.conduct import Conduct
 from langchain_router.context import in_config
 from langchain_router.doors import Door, Whole
+from langchain_router.listening import handlers_of, show_tokens, take_events
 from langchain_router.plan import Plan
 from langchain_router.route import Route
 from pointsman.cascade.steps import adrive, drive
@@ -95,7 +96,7 @@ class _RunBase:
         manager = kind.configure(
             config.get("callbacks"), None, owner.verbose, config.get("tags"), None, config.get("metadata"), None
         )
-        for handler in _handlers(owner.callbacks):
+        for handler in handlers_of(owner.callbacks):
             manager.add_handler(handler, inherit=True)  # the model's tokens are for them, too
         structured = self._plan.replay is not None and self._plan.replay.structured
         return manager if manager.handlers or structured else None
@@ -118,7 +119,8 @@ class _RunBase:
         route.config = {**route.config, "metadata": metadata}
         if child is not None:
             route.config["callbacks"] = child
-            if isinstance(self._door, Whole) or (self._plan.replay is not None and self._plan.replay.structured):
+            structured = self._plan.replay is not None and self._plan.replay.structured
+            if structured or (isinstance(self._door, Whole) and show_tokens(child.handlers)):
                 child.add_handler(route.listen(), inherit=True)
         if self._accepted is not None:
             route.tap = self._accepted.tap
@@ -146,7 +148,9 @@ class _RunBase:
         self._conduct.remember(self._plan, route.decision, outcome)
         for handler in handlers:
             run = getattr(handler, "run_map", {}).get(str(run_id))
-            if hasattr(run, "add_metadata"):  # LangSmith's; isinstance with a protocol takes ten times as long
+            if run is not None and hasattr(
+                run, "add_metadata"
+            ):  # LangSmith's; isinstance with a protocol takes ten times as long
                 run.add_metadata(decision_metadata(route.decision) | outcome_metadata(outcome))
 
     def _ended_well(self, error: BaseException | None) -> bool:
@@ -175,7 +179,7 @@ class Run(_RunBase):
                 decision = self._climbed(drive(self._climb(decision), self._ask))
         child = self._child()
         route = self._take(decision, child)
-        if self._run is not None and child is not None:
+        if self._run is not None and child is not None and take_events(child.handlers):
             child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
         return route
 
@@ -237,7 +241,7 @@ class AsyncRun(_RunBase):
                 decision = self._climbed(await adrive(self._climb(decision), self._ask))
         child = self._child()
         route = self._take(decision, child)
-        if self._run is not None and child is not None:
+        if self._run is not None and child is not None and take_events(child.handlers):
             await child.on_custom_event(EVENT_NAME, route.decision.as_dict(), run_id=self._run.run_id)
         return route
 
@@ -276,7 +280,3 @@ class AsyncRun(_RunBase):
             await run.on_chain_end(self._route.outputs)
         elif error is not None:
             await run.on_chain_error(error)
-
-
-def _handlers(callbacks: list[BaseCallbackHandler] | BaseCallbackManager | None) -> list[BaseCallbackHandler]:
-    return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.tools import tool
@@ -15,7 +16,7 @@ from langgraph.prebuilt import ToolNode
 from langchain_router import RoutingRecorder, routing_decision
 from pointsman import Pool, PromptLength, Query, Router, Threshold
 from pointsman.decision import Decision
-from tests.support.langchain import HARD, routed
+from tests.support.langchain import HARD, FakeChat, routed
 
 
 @tool
@@ -105,3 +106,20 @@ def test_a_graph_with_a_tool_node() -> None:
     builder.add_edge(START, "ask")
     builder.add_edge("ask", "tools")
     assert builder.compile().invoke({"messages": [("user", "hi")]})["messages"][-1].content == "6"
+
+
+def test_a_graph_that_has_shown_tokens_asks_nobody_else() -> None:
+    strong = FakeChat(model="big")
+    model = routed(weak=FakeChat(model="small", fails_after=2), strong=strong)
+    parts = graph(model).stream({"messages": [("user", "hi")]}, stream_mode="messages")
+    shown = [str(next(parts)[0].content) for _ in range(2)]
+    with pytest.raises(ConnectionError):
+        next(parts)
+    assert (shown, strong.calls) == (["small", " says:"], [])
+
+
+def test_a_graph_that_has_shown_nothing_gets_the_other_models_answer() -> None:
+    model = routed(weak=FakeChat(model="small", fails_after=0))
+    parts = list(graph(model).stream({"messages": [("user", "hi")]}, stream_mode="messages"))
+    assert "".join(str(message.content) for message, _ in parts) == "big says: an answer of several words"
+    assert {metadata["router_candidate"] for _, metadata in parts} == {"strong"}
