@@ -9,6 +9,7 @@ from llama_index.core.workflow import Context, HumanResponseEvent, InputRequired
 from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router import routing_decision
+from pointsman import Candidate
 from tests.support.llamaindex import scripted_pair
 from tests.support.llamaindex_books import kept
 
@@ -252,24 +253,19 @@ def test_a_call_inside_a_tool_is_not_a_step_of_the_run():
 # -- thoughts
 
 
-class Thinker:
-    """Messages of a model that thinks before it calls a tool."""
-
-    @staticmethod
-    def message(text):
-        return ChatMessage(
-            role="assistant",
-            blocks=[
-                ThinkingBlock(content=f"thoughts about {text}", additional_information={"signature": "s"}),
-                TextBlock(text=text),
-                ToolCallBlock(tool_call_id="1", tool_name="add", tool_kwargs={"a": 1}),
-            ],
-        )
+def thoughtful(text):
+    """A message of a model that thinks before it calls a tool."""
+    return ChatMessage(
+        role="assistant",
+        blocks=[
+            ThinkingBlock(content=f"thoughts about {text}", additional_information={"signature": "s"}),
+            TextBlock(text=text),
+            ToolCallBlock(tool_call_id="1", tool_name="add", tool_kwargs={"a": 1}),
+        ],
+    )
 
 
 def thinking_pair(monkeypatch, **providers):
-    from pointsman import Candidate
-
     pair = scripted_pair(candidates={name: Candidate(name, provider=who) for name, who in providers.items()})
     shown = {"big": [], "small": []}
     original = type(pair.strong)._chat
@@ -277,7 +273,7 @@ def thinking_pair(monkeypatch, **providers):
     def chat(self, method, messages, kwargs):
         shown[self.name] += [[block.block_type for message in messages for block in message.blocks]]
         chunks = original(self, method, messages, kwargs)
-        return [chunk.model_copy(update={"message": Thinker.message("well")}) for chunk in chunks]
+        return [chunk.model_copy(update={"message": thoughtful("well")}) for chunk in chunks]
 
     monkeypatch.setattr(type(pair.strong), "_chat", chat)
     return pair, shown
@@ -311,7 +307,7 @@ def test_thoughts_of_the_same_provider_and_of_nobody_known_are_left_alone(monkey
     pair.llm.chat(conversation(answer, "a hard one"))
     assert "thinking" in shown["big"][-1]
     pair, shown = thinking_pair(monkeypatch, strong="anthropic", weak="google")
-    pair.llm.chat(conversation(Thinker.message("from elsewhere"), "a hard one"))
+    pair.llm.chat(conversation(thoughtful("from elsewhere"), "a hard one"))
     assert "thinking" in shown["big"][-1]
 
 
