@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from pointsman.live.state import Shared
+
 __all__ = ["Pace"]
 
 
-class Pace:
+class Pace(Shared):
     """Keeps a share: the threshold is a quantile of the last win rates, at the share plus gain * debt.
 
     The debt is the number of strong calls that are missing so far (negative: too many). At a debt of (1 - share) / gain
@@ -26,11 +27,11 @@ class Pace:
     """
 
     def __init__(self, share: float, *, window: int, gain: float, start: Iterable[float]) -> None:
+        super().__init__()
         self.share, self.gain = share, gain
         self._recent: deque[float] = deque(start, maxlen=window)
         self._ranked = sorted(self._recent)
         self._debt = 0.0
-        self._lock = threading.Lock()
 
     def threshold(self) -> float | None:
         """Win rate from which the next call is strong, in [0, 1]; None before any win rate is known."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from pointsman.calibrated import Calibration, Certificate
 from pointsman.live.evidence import Evidence
+from pointsman.live.state import Shared
 
 __all__ = ["Drift", "Fallback", "Watch"]
 
@@ -55,7 +55,7 @@ class Drift:
         )
 
 
-class Watch:
+class Watch(Shared):
     """Takes the numbers of each prompt, and trips once.
 
     Args:
@@ -69,6 +69,7 @@ class Watch:
     def __init__(
         self, calibration: Calibration, signal: str, fallback: Fallback, *, limit: float, vectors: bool
     ) -> None:
+        super().__init__()
         features = calibration.vectors.features if vectors and calibration.vectors is not None else np.zeros((0, 0))
         samples = [calibration.scores, *features.T]
         axes = [f"axis {axis}" for axis in range(1, features.shape[1])]
@@ -77,7 +78,6 @@ class Watch:
         self._evidence = Evidence(samples)
         self._recent: deque[NDArray[np.float64]] = deque(maxlen=RECENT)
         self._certificate, self._fallback, self._limit = calibration.certificate, fallback, limit
-        self._lock = threading.Lock()
         self.calls = 0
         self.drift: Drift | None = None
 

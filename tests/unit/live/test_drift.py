@@ -1,6 +1,8 @@
 """Traffic that is no longer what the router was calibrated on: noticed, said, and answered."""
 
+import copy
 import json
+import pickle
 import threading
 import warnings
 
@@ -151,6 +153,14 @@ def test_it_goes_where_a_router_goes(router, tmp_path):
         watched.save(tmp_path / "r")
     with pytest.raises(ConfigurationError, match="there are none"):
         fresh.with_pool(Pool.pair(Candidate("strong", model="other"), "weak"))
+
+
+def test_a_copy_watches_on_by_itself(router):
+    watched = WatchedRouter(router)
+    watched.decide_batch(traffic(50))
+    for other in (copy.deepcopy(watched), pickle.loads(pickle.dumps(watched))):  # noqa: S301  # our own bytes
+        other.decide("why")
+        assert (watched.calls, other.calls) == (50, 51)
 
 
 async def test_a_coroutine_is_watched_too(router):

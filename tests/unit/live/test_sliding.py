@@ -1,5 +1,7 @@
 """A share of strong calls that stays, whatever the traffic does."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -88,13 +90,14 @@ def test_it_starts_from_the_calibration_prompts(router):
     st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.5001, 0.9]), min_size=400, max_size=400),
 )
 def test_the_share_holds_for_any_sequence_of_win_rates(share, rates):
-    pace, strong = Pace(share, window=50, gain=0.05, start=()), 0
+    pace, off = Pace(share, window=50, gain=0.05, start=()), [0.0]
     for rate in rates:
         alpha = pace.threshold()
         chosen = rate >= (0.5 if alpha is None else alpha)
-        strong += chosen
+        off.append(off[-1] + chosen - share)
         pace.note([rate], [chosen])
-    assert abs(strong - share * len(rates)) <= 1 / 0.05 + 1
+    assert max(map(abs, off)) <= 1 / 0.05 + 1  # over the first n calls
+    assert max(off) - min(off) <= 1 / 0.05 + 2  # over any n in a row
 
 
 def test_a_strong_model_out_of_reach_is_not_made_up_for_without_end(router):
@@ -143,6 +146,15 @@ def test_it_goes_where_a_router_goes(router, tmp_path):
     assert "share=0.3" in repr(sliding)
     with pytest.raises(ConfigurationError, match="is not saved"):
         sliding.save(tmp_path / "r")
+
+
+def test_a_copy_goes_its_own_way(router):
+    sliding = SlidingRouter(router, 0.3)
+    sliding.decide_batch(CHANGING[:500])
+    for other in (copy.deepcopy(sliding), pickle.loads(pickle.dumps(sliding))):  # noqa: S301  # our own bytes
+        assert other.decide("why").threshold == copy.deepcopy(sliding).decide("why").threshold
+        other.decide_batch(CHANGING[2000:2500])
+        assert other.decide("why").threshold != copy.deepcopy(sliding).decide("why").threshold
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
