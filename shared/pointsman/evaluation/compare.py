@@ -241,9 +241,10 @@ def _setting(
     if threshold is not None and strong_share is not None:
         msg = "a threshold and a share of strong calls are two settings; give one"
         raise DataError(msg)
-    if strong_share is not None and not 0 <= strong_share <= 1:
-        msg = f"the share of strong calls is {strong_share}; give a number in [0, 1]"
-        raise DataError(msg)
+    for what, value in (("share of strong calls", strong_share), ("threshold", threshold)):
+        if value is not None and not 0 <= value <= 1:
+            msg = f"the {what} is {value}; give a number in [0, 1]"
+            raise DataError(msg)
     if not paired:
         return Setting()
     if threshold is not None:

@@ -231,6 +231,7 @@ def test_seeds_are_averaged_and_their_agreement_told():
         (lambda: evaluate(PromptLength(), pair(), resamples=3), "10 resamples or more"),
         (lambda: evaluate(PromptLength(), pair(), threshold=0.5, strong_share=0.5), "give one"),
         (lambda: evaluate(PromptLength(), pair(), strong_share=1.5), r"in \[0, 1\]"),
+        (lambda: evaluate(PromptLength(), pair(), threshold=float("nan")), r"threshold is nan; .* in \[0, 1\]"),
         (lambda: evaluate(PromptLength(), unanswered()), "has a score of all"),
         (lambda: evaluate(PromptLength(), replace(pair(), scores=pair().scores[:-1])), "scores of shape"),
         (lambda: evaluate(PromptLength(), replace(pair(), tasks=("a",))), "tasks of shape"),
