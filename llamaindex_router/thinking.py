@@ -47,8 +47,10 @@ def without_foreign_thoughts(messages: Sequence[ChatMessage], candidate: str, po
 
 
 def _thinks(message: ChatMessage) -> bool:
-    # most blocks are text, and asking pydantic whether that is something else takes its time
-    return any(type(block) is not TextBlock and isinstance(block, ThinkingBlock) for block in message.blocks)
+    blocks = message.blocks
+    if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # so it is with most pieces of most streams
+        return False
+    return any(isinstance(block, ThinkingBlock) for block in blocks)
 
 
 def _is_foreign(block: object, candidate: str, pool: Pool) -> bool:
