@@ -77,6 +77,10 @@ class Conduct:
             self._conversations.note(plan.query.conversation, Turn.of(decision, outcome))
 
     def _previous(self, plan: Plan) -> Turn | None:
+        if (
+            len(plan.messages) == 1 and plan.query.conversation is None
+        ):  # the first call of a conversation, or its only one
+            return None
         return last_turn(plan.messages) or self._conversations.last(plan.query.conversation)
 
 

@@ -91,10 +91,9 @@ def make_plan(
         raise QueryError(msg)
     config = ensure_config(config)
     name, run_id = config.pop("run_name", None), config.pop("run_id", None)
-    configurable = dict(config.get("configurable", {}))
+    configurable = config.setdefault("configurable", {})  # a copy, without our keys: a router further down has its own
     asked = {key: configurable.pop(key, None) for key in (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY)}
     decision, named = configurable.pop(DECISION_KEY, None), configurable.pop(QUERY_KEY, None)
-    config["configurable"] = configurable  # without our keys: a router further down has its own
     kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
     replay = kwargs.pop(REPLAY_KEY, None)
     model = kwargs.get("model")

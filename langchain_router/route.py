@@ -63,6 +63,7 @@ class Route:
         self._attempts = attempts
         self._begun = attempts.settings is None
         self._held: list[Any] = []
+        self._record: dict[str, Any] | None = None
         self._chunks: list[AIMessageChunk] = []
         pool = plan.router.pool
         if plan.model_name is not None:
@@ -100,7 +101,8 @@ class Route:
 
     def settle(self, output: Any) -> Any:
         """A copy of a whole answer, with the record on it."""
-        done = marked(output, routing_record(self.decision, self.finish(answer_in(output))))
+        self._record = routing_record(self.decision, self.finish(answer_in(output)))
+        done = marked(output, self._record)
         self.answer = answer_in(done) or done
         return done
 
@@ -144,7 +146,7 @@ class Route:
     @property
     def outputs(self) -> dict[str, Any]:
         """Of the router's run."""
-        record = routing_record(self.decision, self.finish())
+        record = routing_record(self.decision, self.finish()) if self._record is None else self._record.copy()
         gathered = self._gathered() if self.answer is None else None
         return {"output": self.answer if gathered is None else marked_message(gathered, record), "routing": record}
 
