@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from pointsman.errors import DataError
 
-__all__ = ["LEVEL", "RESAMPLES", "Figure", "Resamples", "figure", "pivotal"]
+__all__ = ["LEVEL", "RESAMPLES", "TAILS", "Figure", "Resamples", "figure", "pivotal"]
 
 Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _CELLS = 2_000_000
 """Numbers in a block of resamples: 16 MB as float64."""
 
@@ -89,7 +90,7 @@ def figure(cloud: Floats) -> Figure:
     drawn = cloud[1:][np.isfinite(cloud[1:])]
     if not np.isfinite(cloud[0]) or len(drawn) < len(cloud) / 2:
         return Figure(float(cloud[0]), float("nan"), float("nan"))
-    low, high = np.quantile(drawn, _TAILS)
+    low, high = np.quantile(drawn, TAILS)
     return Figure(float(cloud[0]), float(low), float(high))
 
 
@@ -97,9 +98,6 @@ def pivotal(cloud: Floats, *, least: float = 0.0) -> Figure:
     """The basic bootstrap interval, for a statistic that any resample makes larger than the sample, such as an ECE."""
     found = figure(cloud)
     return Figure(found.value, max(least, 2 * found.value - found.high), max(least, 2 * found.value - found.low))
-
-
-_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
 def _plain(value: float) -> float | None:

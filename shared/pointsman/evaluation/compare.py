@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.data.outcomes import Outcomes
-from pointsman.errors import DataError
+from pointsman.data.convert import as_outcomes
+from pointsman.data.outcomes import Battles, Outcomes
+from pointsman.errors import ConfigurationError, DataError
 from pointsman.evaluation.bootstrap import RESAMPLES, Resamples
 from pointsman.evaluation.cost_table import cost_table
 from pointsman.evaluation.mistakes import find_mistakes
@@ -17,13 +18,13 @@ from pointsman.evaluation.predictions import Predictions, predict
 from pointsman.evaluation.report import Report, Table, notes_of
 from pointsman.evaluation.rows import YARDSTICKS, Setting
 from pointsman.pool import Pool
-from pointsman.router import Router
+from pointsman.router import Router, load_router
 from pointsman.scorers.base import Scorer
 
 __all__ = ["evaluate", "pair_of_table", "pool_of", "price_calls"]
 
 Floats = NDArray[np.float64]
-Routed = Router | Scorer | Predictions
+Routed = Router | Scorer | Predictions | str
 
 HALF = 0.5
 """Share of strong calls at which a router without a threshold of its own is looked at."""
@@ -31,7 +32,7 @@ HALF = 0.5
 
 def evaluate(
     router: Routed | Mapping[str, Routed],
-    outcomes: Outcomes,
+    outcomes: Outcomes | Battles,
     *,
     strong: str | None = None,
     weak: str | None = None,
@@ -52,9 +53,11 @@ def evaluate(
     the table.
 
     Args:
-        router: a router or scorer, or `Predictions` made elsewhere; or several by name, the first of which the
-            differences and the mistakes are about. One that is named like a yardstick is called "random router".
-        outcomes: n prompts with scores of two models or more. Prompts without a score of one of them are left out.
+        router: a router or scorer, a saved one's name or folder, or `Predictions` made elsewhere; or several by name,
+            the first of which the differences and the mistakes are about. One that is named like a yardstick is called
+            "random router".
+        outcomes: n prompts with scores of two models or more, or battles between them. Prompts without a score of one
+            of them are left out.
         strong: the better model of the pair; the two models that there are, or the router's own pair, if not given.
             With more models and no pair, N models are compared by cost.
         weak: the other one.
@@ -68,8 +71,9 @@ def evaluate(
     Raises:
         DataError: there is no prompt, one model, no gap between the pair, no cost where N models are compared, or
             predictions of another length.
-        ConfigurationError: a router does not know the models.
+        ConfigurationError: a router does not know the models, or is none.
     """
+    outcomes = as_outcomes(outcomes)
     routers = dict(router) if isinstance(router, Mapping) else {_name(router): router}
     if not len(outcomes) or not routers:
         msg = f"{len(outcomes)} prompts and {len(routers)} routers leave nothing to compare; give one or more of each"
@@ -219,7 +223,12 @@ def _own_pair(routers: Mapping[str, Routed], outcomes: Outcomes) -> tuple[str, s
 
 
 def _said(router: Routed, outcomes: Outcomes, rows: NDArray[np.intp], pool: Pool) -> Predictions:
+    if isinstance(router, str):
+        router = load_router(router, pool if pool.strong is not None else None)
     if not isinstance(router, Predictions):
+        if not isinstance(router, Router | Scorer):
+            msg = f"a {type(router).__name__} cannot be evaluated; give a Router, a Scorer, Predictions or a name"
+            raise ConfigurationError(msg)
         return predict(router, [outcomes.prompts[row] for row in rows], pool)
     if router.quality.shape[1] != len(outcomes):
         msg = f"predictions of {router.quality.shape[1]} prompts for {len(outcomes)}; predict for the same table"
@@ -261,4 +270,6 @@ def _distinct(name: str) -> str:
 
 
 def _name(router: Routed) -> str:
+    if isinstance(router, str):
+        return router
     return router.name if isinstance(router, Router) else getattr(router, "kind", None) or "router"

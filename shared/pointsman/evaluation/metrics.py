@@ -123,12 +123,16 @@ def agreement(choices: ArrayLike) -> float:
     Raises:
         DataError: fewer than two routers, or no prompt.
     """
+    return float(np.mean(alike(choices)))
+
+
+def alike(choices: ArrayLike) -> Floats:
+    """`agreement` on each prompt, float64[n]; arguments and errors as there."""
     chosen = np.asarray(choices)
     if chosen.ndim != 2 or len(chosen) < 2 or not chosen.shape[1]:
         msg = f"choices of shape {chosen.shape}; give [routers, prompts], two routers or more"
         raise DataError(msg)
-    alike = [np.mean(chosen[a] == chosen[b]) for a in range(len(chosen)) for b in range(a)]
-    return float(np.mean(alike))
+    return np.asarray(np.mean([chosen[a] == chosen[b] for a in range(len(chosen)) for b in range(a)], axis=0))
 
 
 def _recovered(win_rate: ArrayLike, strong: ArrayLike, weak: ArrayLike, bins: int | None) -> tuple[Floats, Floats]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.data.outcomes import Outcomes
-from pointsman.evaluation.bootstrap import Figure, Resamples, figure, pivotal
+from pointsman.evaluation.bootstrap import TAILS, Figure, Resamples, figure, pivotal
+from pointsman.evaluation.metrics import alike
 from pointsman.evaluation.pair import Cloud
 from pointsman.evaluation.predictions import Predictions
 from pointsman.evaluation.report import Curve, Kind
@@ -77,11 +78,7 @@ def models_of(table: Outcomes, draws: Resamples) -> dict[str, dict[str, Figure]]
 
 def agreement_clouds(choices: NDArray[np.generic], draws: Resamples) -> Cloud:
     """How often the seeds of one router choose alike; nothing for one seed."""
-    pairs = [(a, b) for a in range(len(choices)) for b in range(a)]
-    if not pairs:
-        return {}
-    alike = np.mean([choices[a] == choices[b] for a, b in pairs], axis=0)
-    return {"agreement": draws.means(alike[:, None])[:, 0]}
+    return {"agreement": draws.means(alike(choices)[:, None])[:, 0]} if len(choices) > 1 else {}
 
 
 def tasks_of(table: Outcomes) -> tuple[str, ...]:
@@ -106,5 +103,5 @@ def figures_of(cloud: Cloud) -> dict[str, Figure]:
 
 def curve_of(x: Floats, cloud: Floats) -> Curve:
     """A line and its band, from curves float64[b, k]."""
-    low, high = np.nanquantile(cloud[1:], [0.025, 0.975], axis=0)
+    low, high = np.nanquantile(cloud[1:], TAILS, axis=0)
     return Curve(x, cloud[0], low, high)

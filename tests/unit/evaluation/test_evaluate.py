@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pointsman import Outcomes, Pool, PromptLength, RandomScorer, Router, Threshold, evaluate
+from pointsman.data.convert import outcomes_to_battles
 from pointsman.errors import ConfigurationError, DataError
 from pointsman.evaluation.compare import price_calls
 from pointsman.evaluation.hull import aiq, zero_router
@@ -246,6 +247,21 @@ def test_seeds_are_averaged_and_their_agreement_told():
 def test_wrong_input_is_one_clear_error(wrong, text):
     with pytest.raises(DataError, match=text):
         wrong()
+
+
+def test_a_router_by_its_name_and_battles_for_outcomes():
+    battles = outcomes_to_battles(pair())
+    report = evaluate("default", battles, strong="strong", weak="weak", resamples=20)
+    assert report.table("pair").rows[-1].name == "default"
+    assert report.prompts == len(set(pair().prompts))
+
+
+@pytest.mark.parametrize("wrong", [None, 3, object()])
+def test_what_is_no_router_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match="cannot be evaluated; give a Router"):
+        evaluate(wrong, pair())
+    with pytest.raises(DataError, match="give Outcomes or Battles"):
+        evaluate(PromptLength(), wrong)
 
 
 def test_a_router_of_other_models_is_refused():
