@@ -1,15 +1,17 @@
 """LlamaIndex's real OpenAI class over HTTP to a server on this machine that speaks OpenAI's protocol."""
 
 import pytest
+from httpx import RemoteProtocolError
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai import OpenAI
-from openai import RateLimitError
+from openai import AuthenticationError, RateLimitError
 from pydantic import BaseModel
 
 from llamaindex_router import RouterLLM, RoutingRecorder, routing_decision, routing_outcome
+from pointsman.failover import Failover
 from tests.support.llamaindex import Keyword, keyword_router
 from tests.support.openai_server import Failure, openai_server
 
@@ -110,3 +112,38 @@ def test_errors_of_the_provider_go_through_where_nobody_else_is_asked(server, ll
     with RoutingRecorder() as recorder, pytest.raises(RateLimitError):
         alone.predict(PROMPT, query_str="easy")
     assert [outcome.error for outcome in recorder.outcomes] == ["RateLimitError"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_failing_model_is_replaced(server, llm, status):
+    ways = [
+        lambda: llm.predict(PROMPT, query_str="easy"),
+        lambda: llm.apredict(PROMPT, query_str="easy"),
+        lambda: "".join(llm.stream(PROMPT, query_str="easy")),
+        lambda: llm.structured_predict(Fact, PROMPT, query_str="easy"),
+    ]
+    llm = RouterLLM(llms=dict(llm.llms), router=llm.router, failover=Failover(cool_down_s=0))
+    for way in ways:
+        server.failures.append(Failure(status=status))
+        with RoutingRecorder() as recorder:
+            result = way()
+            text = str(await result if hasattr(result, "__await__") else result)
+        assert "gpt-4o has read" in text or text == "fact='word'"
+        (decision,), (outcome,) = recorder.decisions, recorder.outcomes
+        assert (decision.fallback_from, decision.model, outcome.attempts) == ("weak", "gpt-4o", 2)
+    assert [body["model"] for body in server.requests] == ["gpt-4o-mini", "gpt-4o"] * len(ways)
+
+
+def test_a_stream_that_is_cut_is_the_callers_to_see(server, llm):
+    server.failures.append(Failure(cut_after=2))
+    with RoutingRecorder() as recorder, pytest.raises(RemoteProtocolError):
+        list(llm.stream(PROMPT, query_str="easy"))
+    assert [outcome.attempts for outcome in recorder.outcomes] == [1]
+    assert len(server.requests) == 1
+
+
+def test_a_wrong_key_is_seen(server, llm):
+    server.failures.append(Failure(status=401))
+    with pytest.raises(AuthenticationError):
+        llm.complete("easy")
+    assert len(server.requests) == 1
