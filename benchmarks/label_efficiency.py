@@ -2,10 +2,13 @@
 
     python benchmarks/label_efficiency.py mmlu
     python benchmarks/label_efficiency.py gsm8k --draws 10 --json
+    python benchmarks/label_efficiency.py routerbench
 
-RouteLLM's prompts and pair, gpt-4-1106-preview against Mixtral-8x7B. Five routers:
+RouteLLM's prompts and pair, gpt-4-1106-preview against Mixtral-8x7B, and the same pair on RouterBench's ARC-C, MBPP and
+Winogrande, few-shot blocks stripped. Five routers:
 
-* shipped: the router in the wheel, adapted. Its training included these prompts, so its start flatters it.
+* shipped: the router in the wheel, adapted. Its training included these prompts (of RouterBench's, some of ARC-C and
+  MBPP with other models' answers), so its start flatters it.
 * held out: the same recipe fitted without the benchmark, its near copies and its twins, adapted: the honest one.
 * length and random: no training.
 * knn: fitted from scratch on the labels alone; none below 20 of them.
@@ -28,8 +31,10 @@ from numpy.typing import NDArray
 
 from pointsman import Pool, PromptLength, RandomScorer, Router, Threshold, load_router
 from pointsman.artifacts import read_shipped
+from pointsman.binding import bind
+from pointsman.data.fewshot import strip_few_shot
 from pointsman.data.outcomes import Outcomes
-from pointsman.data.sources import data_folder, load_corpus
+from pointsman.data.sources import data_folder, load_corpus, near_copies
 from pointsman.data.tables import read_columns
 from pointsman.embedders import StaticEmbedder
 from pointsman.evaluation.metrics import apgr
@@ -43,9 +48,18 @@ from pointsman.training.report import without_source
 Floats = NDArray[np.float64]
 
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
-LABELS = {"mmlu": (0, 50, 100, 200, 500, 1500), "gsm8k": (0, 50, 100, 200, 500, 1000)}
+LABELS = {
+    "mmlu": (0, 50, 100, 200, 500, 1500),
+    "gsm8k": (0, 50, 100, 200, 500, 1000),
+    "routerbench": (0, 50, 100, 200, 500, 1500),
+}
+ROUTERBENCH = "routerbench_slice/routerbench_0shot_slice.parquet"
+MIXTRAL = "mistralai/mixtral-8x7b-chat"
+"""RouterBench's name for it."""
 RESAMPLES = 200
 FEWEST = 20
+SAME_TASKS = ("ulab_llmrouter/arc_challenge", "ulab_llmrouter/mbpp")
+"""Tasks of RouterBench's that the corpus has, too: held out with it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,13 @@ class Point:
 
 
 def benchmark_table(name: str, folder: Path) -> Outcomes:
-    """The benchmark's prompts, less those that RouteLLM drops."""
+    """The benchmark's prompts, less those that RouteLLM drops; of RouterBench's those that both models answered."""
+    if name == "routerbench":
+        slice_ = Outcomes.read(folder / ROUTERBENCH, task_column="eval_name")
+        columns = [slice_.models.index(model) for model in (STRONG, MIXTRAL)]
+        scores, prompts = slice_.scores[:, columns], strip_few_shot(slice_.prompts, slice_.tasks)
+        both = Outcomes(prompts, (STRONG, WEAK), scores, slice_.prompt_ids, slice_.tasks)
+        return both.select(~np.isnan(scores).any(axis=1))
     table = Outcomes.read(folder / "routellm/routellm_mmlu_gsm8k.parquet", task_column="task")
     dirty = set(read_columns(folder / f"routellm/{name}/contaminated_prompts.jsonl")["eval_prompt"])
     kept = [task == name and text not in dirty for text, task in zip(table.prompts, table.tasks, strict=True)]
@@ -74,9 +94,16 @@ def without(name: str, folder: Path) -> MatrixFactorization:
     corpus = load_corpus(folder)
     embedder = StaticEmbedder.from_artifact(read_shipped("minilm-static", "embedder"))
     features = read_features(embedder, corpus.prompts)
-    source = f"routellm/{name}"
-    rows = without_source(corpus, features, source)
-    sys.stderr.write(f"held out {source}: {int(rows.sum()):,} of {len(corpus):,} prompts left\n")
+    if name == "routerbench":
+        theirs = benchmark_table(name, folder).prompts
+        texts = [*corpus.prompts, *theirs]
+        held = np.arange(len(texts)) >= len(corpus)
+        vectors = np.concatenate([features.static, embedder.encode(theirs)])
+        rows = ~near_copies(texts, vectors, held)[: len(corpus)]
+        rows &= ~np.isin(corpus.tasks, SAME_TASKS)
+    else:
+        rows = without_source(corpus, features, f"routellm/{name}")
+    sys.stderr.write(f"held out {name}: {int(rows.sum()):,} of {len(corpus):,} prompts left\n")
     fitted = fit_default(corpus, features, rows, FitSettings())
     return build_scorer(corpus, features, embedder, fitted, FitSettings(), 0)
 
@@ -118,9 +145,11 @@ def curve(name: str, folder: Path, draws: int) -> list[Point]:
 def adapted_rates(start: Router, reader: Remembered, fit: Outcomes, test: Outcomes, draw: int) -> Floats:
     """Win rates of the test prompts after adapting to the labels; each text is embedded once for all draws."""
     router = start.adapt(fit, seed=draw) if len(fit) else start
-    over = Router(router.pool, router.scorer, router.policy, embedder=reader)
-    decided = over.decide_batch(test.prompts)
-    return np.array([decision.win_rate for decision in decided], dtype=np.float64)
+    bound = bind(router.pool, router.scorer.with_embedder(reader))
+    rates = bound.score(test.prompts)[1]
+    if rates is None:
+        raise AssertionError("the pool names a pair, so there are win rates")
+    return rates
 
 
 def scored(rates: Floats, test: Outcomes, samples: NDArray[np.intp]) -> tuple[float, Floats]:
@@ -144,7 +173,7 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("benchmark", choices=sorted(LABELS))
-    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--json", action="store_true", help="print JSON, one point to a line")
     asked = parser.parse_args()
     points = curve(asked.benchmark, data_folder(), asked.draws)

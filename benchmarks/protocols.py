@@ -8,8 +8,9 @@
 gpt-4-1106-preview against Mixtral-8x7B. Prompt vectors are all-MiniLM-L6-v2 in int8 ONNX, the shipped static embedder
 and the surface features, each part of equal weight. "exponential, other models" learns from the same labelled prompts,
 and sees what other models answered on them elsewhere; no prompt that is scored is in its training. Intervals are 95%
-bootstrap percentiles over test prompts, 200 samples, paired between routers. The data folder is POINTSMAN_DATA, else
-../shared/data.
+bootstrap percentiles over test prompts, 200 samples, paired between routers. The default router's recipe is fitted
+without the benchmark, near copies of its prompts and its twins (`pointsman.training.report.without_source`). The data
+folder is POINTSMAN_DATA, else ../shared/data.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman import Pool, Router, Threshold
 from pointsman.artifacts import read_shipped
+from pointsman.binding import bind
 from pointsman.data.outcomes import Outcomes
 from pointsman.data.sources import Corpus, data_folder, fingerprint, load_corpus
 from pointsman.data.tables import read_columns
@@ -37,6 +41,7 @@ from pointsman.embedders.cache import CachedEmbedder
 from pointsman.embedders.sentence_transformer import SentenceTransformerEmbedder
 from pointsman.embedders.surface import SurfaceFeatures
 from pointsman.evaluation.metrics import apgr
+from pointsman.scorers import MatrixFactorization
 from pointsman.training import train
 from pointsman.training.default import build_scorer, fit_default, read_features
 from pointsman.training.embedding import Remembered
@@ -50,9 +55,12 @@ STRONG, WEAK = "gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1"
 RESAMPLES = 200
 LEAST_ANSWERS = 20
 """A model with fewer answers on the training prompts is left out."""
+FOREIGN_PROMPTS = 8000
+"""As many are drawn from the foreign sources; the held-out default router is fitted on all."""
 EXPONENTIAL = {"kernel": "exponential"}
 WITH_OTHERS = "exponential, other models"
 HELD_OUT = "default, held out"
+ADAPTED = "default, held out, adapted"
 ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "prompt_length": ("prompt_length", {}),
     "mf": ("mf", {}),
@@ -70,6 +78,7 @@ ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
             "folds": 3,
         },
     ),
+    ADAPTED: ("", {}),
 }
 
 
@@ -204,14 +213,31 @@ def subject_names(table: Outcomes, folder: Path) -> NDArray[np.str_]:
     return np.array([subject[prompt] for prompt in table.prompts])
 
 
+def held_out_default(corpus: Corpus, source: str) -> tuple[MatrixFactorization, NDArray[np.bool_]]:
+    """The shipped recipe fitted without a source, and the rows that it was fitted on."""
+    static = StaticEmbedder.from_artifact(read_shipped("minilm-static", "embedder"))
+    features = read_features(static, corpus.prompts)
+    kept = without_source(corpus, features, source)
+    fitted = fit_default(corpus, features, kept, FitSettings())
+    return build_scorer(corpus, features, static, fitted, FitSettings(), 0), kept
+
+
+def rates_of(name: str, split: Split, embedder: Embedder, start: Router | None, texts: Sequence[str]) -> Floats:
+    """Win rates of a router that has learned from a split."""
+    pair = replace(split.fit, models=(STRONG, WEAK), scores=split.fit.scores[:, :2])
+    if start is not None and name == ADAPTED:
+        adapted = start.adapt(pair, seed=split.seed)
+        rates = bind(adapted.pool, adapted.scorer).score(texts)[1]
+        return np.full(len(texts), 0.5) if rates is None else rates
+    router, options = ROUTERS[name]
+    data = split.fit if name == WITH_OTHERS else pair
+    return train(router, data, seed=split.seed, embedder=embedder, **options).win_rate(texts, STRONG, WEAK)
+
+
 def measure(
-    table: Outcomes,
-    splits: Sequence[Split],
-    parts: tuple[Embedder, ...],
-    routers: Sequence[str],
-    more: dict[str, Floats],
+    table: Outcomes, splits: Sequence[Split], parts: tuple[Embedder, ...], routers: Sequence[str], start: Router | None
 ) -> list[Line]:
-    """Every router on every split; `more` are win rates of the whole table that need no training."""
+    """Every router on every split; `start` is what is adapted, and told as it is where that is not asked for."""
     best, base = table.score(STRONG), table.score(WEAK)
     resamples = np.random.default_rng(0).integers(0, len(table), (RESAMPLES, len(table)))
     values: defaultdict[str, list[float]] = defaultdict(list)
@@ -219,18 +245,14 @@ def measure(
     for split in splits:
         embedder = joined(parts, split.fit.prompts)
         texts = [table.prompts[row] for row in split.test]
-        pair = replace(split.fit, models=(STRONG, WEAK), scores=split.fit.scores[:, :2])
         place = np.full(len(table), -1)
         place[split.test] = np.arange(len(split.test))
         picks = [place[rows][place[rows] >= 0] for rows in resamples]
-        for name in [*routers, *more]:
-            if name in more:
-                rates = more[name][split.test]
-            else:
-                router, options = ROUTERS[name]
-                data = split.fit if name == WITH_OTHERS else pair
-                scorer = train(router, data, seed=split.seed, embedder=embedder, **options)
-                rates = scorer.win_rate(texts, STRONG, WEAK)
+        rates_by = {name: partial(rates_of, name, split, embedder, start, texts) for name in routers}
+        if start is not None and ADAPTED not in routers:
+            rates_by[HELD_OUT] = partial(start.scorer.win_rate, texts, STRONG, WEAK)
+        for name, ask in rates_by.items():
+            rates = ask()
             s, w = best[split.test], base[split.test]
             values[name].append(apgr(rates, s, w))
             clouds[name].append(np.array([apgr(rates[rows], s[rows], w[rows]) for rows in picks]))
@@ -254,21 +276,21 @@ def run(asked: argparse.Namespace, folder: Path) -> tuple[int, list[Line]]:
     rows = benchmark_rows(corpus, asked.benchmark, folder)
     table, parts = pair_table(corpus, rows), text_embedder(asked.vectors)
     routers = ["prompt_length", *(name for name in asked.routers if name != "prompt_length")]
+    start, kept = None, np.ones(len(corpus), dtype=bool)
+    if ADAPTED in routers or asked.protocol == "foreign":
+        scorer, kept = held_out_default(corpus, source)
+        start = Router(Pool.pair(STRONG, WEAK), scorer, Threshold(0.5))
     if asked.protocol != "foreign":
         wide = with_others(corpus, table, source) if WITH_OTHERS in routers else table
         subjects = subject_names(table, folder) if asked.protocol == "subjects" else np.array([""])
         splits = splits_of(asked.protocol, wide, subjects, asked.labels, asked.draws)
-        return len(table), measure(wide, splits, parts, routers, {})
-    static = StaticEmbedder.from_artifact(read_shipped("minilm-static", "embedder"))
-    features = read_features(static, corpus.prompts)
-    kept = without_source(corpus, features, source)
-    fitted = fit_default(corpus, features, kept, FitSettings())
-    default = build_scorer(corpus, features, static, fitted, FitSettings(), 0)
-    more = {HELD_OUT: default.win_rate(table.prompts, STRONG, WEAK)}
-    foreign = foreign_table(corpus, kept)
-    sys.stderr.write(f"{len(foreign):,} foreign prompts\n")
+        return len(table), measure(wide, splits, parts, routers, start if ADAPTED in routers else None)
+    every = foreign_table(corpus, kept)
+    foreign = every.select(np.sort(np.random.default_rng(0).permutation(len(every))[:FOREIGN_PROMPTS]))
+    sys.stderr.write(f"{len(foreign):,} of {len(every):,} foreign prompts\n")
     split = Split(0, foreign, np.arange(len(table)))
-    return len(table), measure(table, [split], parts, [name for name in routers if name != WITH_OTHERS], more)
+    classical = [name for name in routers if name not in (WITH_OTHERS, ADAPTED)]
+    return len(table), measure(table, [split], parts, classical, start)
 
 
 def main() -> None:
