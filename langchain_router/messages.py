@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from pointsman.costs import count_tokens, estimate_tokens
-from pointsman.query import Needs, clean_text
+from pointsman.query import NO_NEEDS, Needs, clean_text
 
 __all__ = ["attachments", "prompt_size", "text_of", "whole_text"]
 
@@ -25,7 +25,6 @@ _KINDS = {
     "input_file": "documents",
 }
 _MEDIA = {"image": "images", "audio": "audio", "application": "documents", "text": "documents"}
-_NOTHING = Needs()
 _FACTOR = 2
 """By how much an estimated size may be wrong; nearer than that to a window, tokens are counted."""
 
@@ -57,7 +56,7 @@ def attachments(
     """The abilities that a call asks for: those of its content blocks, and those that are told."""
     found = {kind for message in messages if isinstance(message.content, list) for kind in _kinds(message.content)}
     if not (found or tools or structured_output or tool_choice):
-        return _NOTHING
+        return NO_NEEDS
     return Needs(
         tools=tools,
         structured_output=structured_output,

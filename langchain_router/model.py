@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig
 from langchain_core.runnables.utils import get_unique_config_specs
 from langchain_core.tools import BaseTool
@@ -177,7 +177,10 @@ class RoutedChatModel(RoutedBatches):
 
     @override
     def _plan(self, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Plan:
-        messages = self._convert_input(model_input).to_messages()
+        if isinstance(model_input, str):  # as below, with one object less on the way
+            messages: list[BaseMessage] = [HumanMessage(model_input)]
+        else:
+            messages = self._convert_input(model_input).to_messages()
         return make_plan(messages, config, kwargs, self._router, self._models, self._scored)
 
     # -- tools and schemas

@@ -137,8 +137,13 @@ def _query(
             tool_choice=options.get("tool_choice") not in _FREE_CHOICE,
         ),
         conversation=None if thread is None else str(thread),
-        reply_tokens=next((room for name in REPLY_ROOM if isinstance(room := options.get(name), int)), None),
+        reply_tokens=_room(options) if options else None,
     )
+
+
+def _room(options: Mapping[str, Any]) -> int | None:
+    """The longest answer that the call asks for, in tokens."""
+    return next((room for name in REPLY_ROOM if isinstance(room := options.get(name), int)), None)
 
 
 def _found(messages: Sequence[BaseMessage], scored: Scored, named: object) -> tuple[str, Source]:

@@ -93,13 +93,15 @@ class _RunBase:
             config["tags"] = list(dict.fromkeys((config.get("tags") or []) + tags))
         if owner.metadata:
             config["metadata"] = {**(config.get("metadata") or {}), **owner.metadata}
-        manager = kind.configure(
-            config.get("callbacks"), None, owner.verbose, config.get("tags"), None, config.get("metadata"), None
-        )
+        manager = kind.configure(config.get("callbacks"), None, owner.verbose)
         for handler in handlers_of(owner.callbacks):
             manager.add_handler(handler, inherit=True)  # the model's tokens are for them, too
         structured = self._plan.replay is not None and self._plan.replay.structured
-        return manager if manager.handlers or structured else None
+        if not (manager.handlers or structured):
+            return None
+        manager.add_tags(config.get("tags") or [])
+        manager.add_metadata(config.get("metadata") or {})
+        return manager
 
     def _opening(self) -> dict[str, Any]:
         return {

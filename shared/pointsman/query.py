@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from pointsman.errors import QueryError
 
-__all__ = ["Needs", "Query", "Source", "clean_text"]
+__all__ = ["NO_NEEDS", "Needs", "Query", "Source", "clean_text"]
 
 Source = Literal["explicit", "template", "span", "message", "prompt"]
 """Where the scored words came from: named by the caller, a template variable, an enclosing span, the last user
@@ -38,7 +38,7 @@ class Needs:
 
     def missing_from(self, abilities: Needs) -> tuple[str, ...]:
         """Names of the abilities that these needs ask for and `abilities` lacks."""
-        if self == _NOTHING:  # most calls, and looking through the fields takes a fiftieth of a decision
+        if self is NO_NEEDS or self == NO_NEEDS:  # most calls, and the fields take a fiftieth of a decision
             return ()
         return tuple(name for name in self.__slots__ if getattr(self, name) and not abilities._has(name))
 
@@ -47,7 +47,8 @@ class Needs:
         return bool(self.tools if able is None else able)
 
 
-_NOTHING = Needs()
+NO_NEEDS = Needs()
+"""What most calls ask."""
 _SOURCES = get_args(Source)
 
 
@@ -75,7 +76,7 @@ class Query:
     text: str
     source: Source = "message"
     prompt_tokens: int | None = None
-    needs: Needs = Needs()
+    needs: Needs = NO_NEEDS
     conversation: str | None = None
     tags: tuple[str, ...] = ()
     stage: str = ""
