@@ -75,14 +75,19 @@ class Resamples:
         size = max(1, _CELLS // self.prompts)
         return (slice(start, start + size) for start in range(0, len(self.counts), size))
 
-    def means(self, values: Floats) -> Floats:
+    def means(self, values: Floats, part: NDArray[np.bool_] | None = None) -> Floats:
         """Mean over the prompts of each resample, float64[1 + resamples, k].
 
         Args:
             values: float64[n, k], finite.
+            part: bool[n], the prompts to take the mean over; all if not given. NaN where a resample has none of them.
         """
-        parts = [self.counts[block].astype(np.float64) @ values for block in self.blocks()]
-        return np.concatenate(parts) / self.prompts
+        if part is not None:
+            values, taken = np.column_stack([values, np.ones(len(values))])[part], np.flatnonzero(part)
+            sums = np.concatenate([self.counts[block][:, taken].astype(np.float64) @ values for block in self.blocks()])
+            return np.asarray(sums[:, :-1] / np.where(sums[:, -1:] > 0, sums[:, -1:], np.nan))
+        sums = np.concatenate([self.counts[block].astype(np.float64) @ values for block in self.blocks()])
+        return sums / self.prompts
 
 
 def figure(cloud: Floats) -> Figure:

@@ -32,7 +32,7 @@ __all__ = ["cost_table"]
 
 Floats = NDArray[np.float64]
 
-COMPARED = ("aiq", "aiq_code")
+COMPARED = ("aiq", "aiq_code", "aiq_held")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ __all__ = [
     "Normalisation",
     "aiq",
     "guard",
+    "hull_points",
     "non_decreasing_hull",
     "oracle",
     "oracle_calls",
@@ -70,6 +71,12 @@ def non_decreasing_hull(cost: ArrayLike, quality: ArrayLike) -> Hull:
     Raises:
         DataError: the arrays differ in length, are empty, or hold a number that is not finite.
     """
+    kept = hull_points(cost, quality)
+    return Hull(np.asarray(cost, dtype=np.float64)[kept], np.asarray(quality, dtype=np.float64)[kept])
+
+
+def hull_points(cost: ArrayLike, quality: ArrayLike) -> list[int]:
+    """Which points make the hull, from the cheapest on; arguments and errors as for `non_decreasing_hull`."""
     x, y = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or not x.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
         msg = f"points need one finite cost and quality each: {x.shape} costs, {y.shape} qualities"
@@ -81,7 +88,7 @@ def non_decreasing_hull(cost: ArrayLike, quality: ArrayLike) -> Hull:
         while len(kept) > 1 and _below(x, y, kept[-2], kept[-1], point):
             kept.pop()
         kept.append(point)
-    return Hull(x[kept], y[kept])
+    return kept
 
 
 def aiq(hull: Hull, cheapest: float, dearest: float, *, normalisation: Normalisation = "paper") -> float:

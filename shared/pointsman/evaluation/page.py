@@ -25,6 +25,7 @@ _TERMS = (
     ("oracle", "who knows all scores beforehand"),
     ("over length", "the difference from the length row on the same resamples"),
     ("AIQ", "mean quality over costs from the cheapest to the dearest model; (code) is as RouterBench's code"),
+    ("held out", "AIQ of settings that were chosen on one half of the prompts and measured on the other, both ways"),
     ("guarded", "with the single models mixed in, so that it cannot fall below zero"),
     ("saved", "cost saved at the quality of the best single model"),
     ("gained", "quality gained at the cost of the best single model"),

@@ -215,11 +215,14 @@ BLOCKS: Mapping[str, tuple[tuple[tuple[str, str, str], ...], ...]] = {
             ("quality", "figures", "quality"),
             ("AIQ", "figures", "aiq"),
             ("within tasks", "within", "aiq"),
-            ("over zero", "over zero", "aiq"),
-            ("AIQ (code)", "figures", "aiq_code"),
+            ("over zero, held out", "over zero", "aiq_held"),
         ),
         (
+            ("AIQ, held out", "figures", "aiq_held"),
+            ("AIQ (code)", "figures", "aiq_code"),
             ("AIQ, guarded", "figures", "aiq_guarded"),
+        ),
+        (
             ("saved", "figures", "saved"),
             ("gained", "figures", "gained"),
             ("gap closed", "figures", "closed"),
@@ -279,12 +282,12 @@ def verdicts_of(report: Report) -> tuple[str, ...]:
     """A sentence for each router: whether it is shown to beat what needs no router."""
     out = []
     for table in report.tables:
-        other, name = ("length", "apgr") if table.kind == "pair" else ("zero", "aiq")
+        other, name, said = ("length", "apgr", "APGR") if table.kind == "pair" else ("zero", "aiq_held", "held-out AIQ")
         for row in table.rows:
             found = row.over.get(other, {}).get(name)
             if row.kind == "router" and found is not None and np.isfinite(found.low):
                 verdict = "beats it" if found.low > 0 else "is below it" if found.high < 0 else "is not shown to differ"
-                out.append(f"{row.name} against {other}: {name.upper()} {cell(found)}, {verdict}")
+                out.append(f"{row.name} against {other}: {said} {cell(found)}, {verdict}")
     return tuple(out)
 
 

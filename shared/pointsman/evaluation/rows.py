@@ -93,7 +93,7 @@ def mean_of(clouds: Sequence[Cloud]) -> Cloud:
 
 def differences(one: Cloud, other: Cloud, names: Sequence[str]) -> dict[str, Figure]:
     """Figures of one row less those of another, resample by resample."""
-    return {name: figure(one[name] - other[name]) for name in names}
+    return {name: figure(one[name] - other[name]) for name in names if name in one and name in other}
 
 
 def figures_of(cloud: Cloud) -> dict[str, Figure]:

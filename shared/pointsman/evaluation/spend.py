@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.evaluation.bootstrap import Resamples
-from pointsman.evaluation.hull import Hull, aiq, guard, non_decreasing_hull, oracle_calls
+from pointsman.evaluation.hull import Hull, aiq, guard, hull_points, non_decreasing_hull, oracle_calls
 from pointsman.evaluation.pair import Cloud
 
 __all__ = ["Market", "blind_to_tasks", "threshold_choices"]
@@ -33,6 +33,7 @@ class Market:
         quality, price: float64[b, m], means of the models.
         best: column of the best single model, the cheaper of equals, on the sample.
         ceiling: float64[b, 2], mean cost and quality of the oracle.
+        half: bool[n], half of the prompts, drawn by chance.
         grid: float64[g], costs at which curves are drawn.
     """
 
@@ -43,6 +44,7 @@ class Market:
     price: Floats
     best: int
     ceiling: Floats
+    half: NDArray[np.bool_]
     grid: Floats
 
     @classmethod
@@ -52,7 +54,8 @@ class Market:
         best = int(np.lexsort((price[0], -quality[0]))[0])
         ceiling = draws.means(np.column_stack(oracle_calls(scores, costs)))
         grid = np.linspace(price[0].min(), price[0].max(), GRID_POINTS)
-        return cls(scores, costs, draws, quality, price, best, ceiling, grid)
+        half = np.random.default_rng(0).permutation(len(scores)) % 2 == 0
+        return cls(scores, costs, draws, quality, price, best, ceiling, half, grid)
 
     def routed(self, choices: Choices) -> tuple[Cloud, Floats]:
         """The figures of a router, and its points on the sample, (cost, quality) float64[w, 2].
@@ -67,12 +70,13 @@ class Market:
         """As `routed`, from what each setting costs and gives on each prompt, float64[w, n] each."""
         cost, quality = self.draws.means(costs.T), self.draws.means(scores.T)
         cloud = self._figures(lambda row: non_decreasing_hull(cost[row], quality[row]))
-        return cloud, np.column_stack([cost[0], quality[0]])
+        return cloud | {"aiq_held": self._held(costs.T, scores.T)}, np.column_stack([cost[0], quality[0]])
 
     def zero(self) -> tuple[Cloud, Floats]:
         """The hull of the single models."""
         cloud = self._figures(lambda row: non_decreasing_hull(self.price[row], self.quality[row]))
-        return cloud, np.column_stack([self.price[0], self.quality[0]])
+        points = np.column_stack([self.price[0], self.quality[0]])
+        return cloud | {"aiq_held": self._held(self.costs, self.scores)}, points
 
     def oracle(self) -> tuple[Cloud, Floats]:
         """The best answer to each prompt at its least cost, mixed with the single models to its left."""
@@ -87,6 +91,33 @@ class Market:
         cloud = dict.fromkeys(("saved", "gained", "closed"), nothing)
         at = (self.price[:, self.best], self.quality[:, self.best])
         return cloud | {"cost": at[0], "quality": at[1]}, np.array([[at[0][0], at[1][0]]])
+
+    def _held(self, costs: Floats, scores: Floats) -> Floats:
+        """AIQ of the settings that make the hull on one half of the prompts, measured on the other: mean of both ways.
+
+        A hull picks the settings that were lucky on the prompts that it is drawn through, so that even a coin's hull
+        lies above the straight line. These settings were picked on other prompts.
+
+        Args:
+            costs: float64[n, w], USD.
+            scores: float64[n, w].
+        """
+        halves = (self.half, ~self.half)
+        cost, quality = ([self.draws.means(values, half) for half in halves] for values in (costs, scores))
+        out = np.full(len(self.price), np.nan)
+        for row in range(len(self.price)):
+            low, high = float(self.price[row].min()), float(self.price[row].max())
+            both = [part[row] for part in (*cost, *quality)]
+            if not low < high or not np.isfinite(both).all():
+                continue
+            areas = []
+            for chosen, told in ((0, 1), (1, 0)):
+                kept = hull_points(cost[chosen][row], quality[chosen][row])
+                x, y = cost[told][row][kept], quality[told][row][kept]
+                order = np.argsort(x, kind="stable")
+                areas.append(aiq(Hull(x[order], y[order]), low, high))
+            out[row] = np.mean(areas)
+        return out
 
     def _zero(self, row: int) -> Hull:
         return non_decreasing_hull(self.price[row], self.quality[row])
