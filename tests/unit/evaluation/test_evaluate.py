@@ -155,7 +155,7 @@ def knows_all(data: Outcomes) -> Predictions:
 
 
 def test_a_coins_hull_is_lucky_and_its_held_out_settings_are_not():
-    """Over 20 data sets: the hull of a coin's 51 settings lies above zero each time, on other prompts as often below."""
+    """Over 20 data sets: the hull of a coin's 51 settings lies above zero each time, on other prompts half the time."""
     hulls, held = [], []
     for seed in range(20):
         data = price_calls(replace(pair(400), prompts=tuple(f"{seed} {row}" for row in range(400))), USD_OF_PAIR)
