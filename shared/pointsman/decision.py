@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pointsman.query import Source
@@ -119,8 +120,22 @@ class Outcome:
 
 def _as_dict(record: Decision | Outcome) -> dict[str, Any]:
     """`dataclasses.asdict` at a tenth of its time: fields are plain values, or dicts of them."""
-    names = record.__slots__
-    return {name: dict(v) if isinstance(v := getattr(record, name), dict) else v for name in names}
+    names, dicts, read = _LAYOUTS[type(record)]
+    values = dict(zip(names, read(record), strict=True))
+    for name in dicts:
+        values[name] = values[name].copy()
+    return values
+
+
+def _layout(
+    kind: type[Decision | Outcome],
+) -> tuple[tuple[str, ...], tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """All fields, those that are dicts, and what reads them all."""
+    names = tuple(f.name for f in fields(kind))
+    return names, tuple(f.name for f in fields(kind) if f.default_factory is dict), attrgetter(*names)
+
+
+_LAYOUTS = {kind: _layout(kind) for kind in (Decision, Outcome)}
 
 
 def _from_dict(kind: type[_Record], record: Mapping[str, Any], required: dict[str, str]) -> _Record:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -383,7 +383,7 @@ class Router:
         rate = None if win_rates is None or not query.scorable else float(win_rates[row])
         scores = dict(zip(self.pool.names, quality.tolist(), strict=True)) if query.scorable else {}
         return Decision(
-            id=uuid.uuid4().hex,
+            id=os.urandom(16).hex(),  # as random as a UUID, at a quarter of its time
             candidate=candidate.name,
             model=candidate.model,
             win_rate=rate,
