@@ -18,7 +18,7 @@ import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +51,17 @@ ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "svm, RouterBench's": ("svm", {"c": 1.0, "loss": "epsilon_insensitive"}),
     "svm, exponential": ("svm", {"kernel": "exponential"}),
 }
+ALL = "as one set"
 MIX = ("knn, k = 100", "svm", "svm, exponential")
 """Members of the even mix."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Case:
     """Some test prompts of all three sets, and what each router takes for them at each willingness to pay."""
 
     test: Outcomes
-    choices: dict[str, Choices] = field(default_factory=dict)
-
-    def gain(self, router: str, rows: Choices, *, guarded: bool = False) -> float:
-        """AIQ over the zero router's on these rows."""
-        picked = self.choices[router][:, rows]
-        return area(picked, self.test, rows, guarded=guarded) - area(None, self.test, rows)
+    choices: dict[str, Choices]
 
 
 def area(choices: Choices | None, test: Outcomes, rows: Choices, *, guarded: bool = False) -> float:
@@ -124,20 +120,35 @@ def routed(fit: Outcomes, test: Outcomes, parts: tuple[Embedder, ...]) -> Case:
     return Case(test, {name: utility_choices(guess, prices) for name, guess in guesses.items()})
 
 
-def figures(case: Case, router: str, draws: Choices) -> dict[str, tuple[float, Floats]]:
-    """Gain over zero, and that of each resample: per set, mean of the sets, the sets as one, and guarded."""
-    tasks = np.array(case.test.tasks)
-    mine = {task: np.flatnonzero(tasks == task) for task in SETS}
-    found = {
-        task: (case.gain(router, rows), np.array([case.gain(router, d[np.isin(d, rows)]) for d in draws]))
-        for task, rows in mine.items()
-    }
-    found["mean"] = (float(np.mean([v for v, _ in found.values()])), np.mean([c for _, c in found.values()], axis=0))
-    every = np.arange(len(tasks))
-    found["as one set"] = (case.gain(router, every), np.array([case.gain(router, rows) for rows in draws]))
-    least = min(case.gain(router, rows, guarded=True) for rows in mine.values())
-    found["least, guarded"] = (least, np.full(len(draws), least))
+def areas(case: Case, router: str | None, draws: Choices) -> dict[str, Floats]:
+    """AIQ of a router, or of the zero router, float64[1 + draws], the first of all rows: per set, and as one set."""
+    tasks, every = np.array(case.test.tasks), np.arange(len(case.test))
+    picked = None if router is None else case.choices[router]
+    found: dict[str, Floats] = {}
+    for name in (*SETS, ALL):
+        inside = tasks == name if name != ALL else np.ones(len(tasks), dtype=bool)
+        rows = [sample[inside[sample]] for sample in (every, *draws)]
+        found[name] = np.array([area(None if picked is None else picked[:, r], case.test, r) for r in rows])
     return found
+
+
+def gains(case: Case, draws: Choices) -> dict[str, dict[str, Floats]]:
+    """Every router's AIQ over the zero router's, as for `areas`, and "mean" of the three sets."""
+    floor = areas(case, None, draws)
+    found = {}
+    for router in case.choices:
+        own = {name: values - floor[name] for name, values in areas(case, router, draws).items()}
+        found[router] = own | {"mean": np.mean([own[name] for name in SETS], axis=0)}
+    return found
+
+
+def least_guarded(case: Case) -> float:
+    """The least gain over zero of any router on any set when its hull is united with that of the single models."""
+    tasks = np.array(case.test.tasks)
+    rows = [np.flatnonzero(tasks == name) for name in SETS]
+    routers = case.choices.values()
+    each = [area(c[:, r], case.test, r, guarded=True) - area(None, case.test, r) for c in routers for r in rows]
+    return min(each)
 
 
 def main() -> None:
@@ -150,21 +161,24 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="Liblinear failed to converge")  # RouterBench's settings do not
     table, train_rows = read(data_folder())
     parts = text_embedder(asked.vectors)
-    seen: defaultdict[str, list[dict[str, tuple[float, Floats]]]] = defaultdict(list)
+    seen: defaultdict[str, list[dict[str, Floats]]] = defaultdict(list)
+    resamples = 0 if asked.inner else RESAMPLES
     for fit, test in splits(table, train_rows, inner=asked.inner):
         case = routed(fit, test, parts)
         sizes = ", ".join(f"{task} {case.test.tasks.count(task)}" for task in SETS)
-        sys.stderr.write(f"{len(fit):,} prompts to fit on; to score: {sizes}\n")
-        draws = np.random.default_rng(0).integers(0, len(test), (RESAMPLES, len(test)))
-        for router in case.choices:
-            seen[router].append(figures(case, router, draws))
-        sys.stderr.flush()
+        sys.stderr.write(f"{len(fit):,} prompts to fit on; {sizes} to score\n")
+        floor = areas(case, None, np.zeros((0, len(test)), dtype=np.intp))
+        sys.stderr.write(f"zero {', '.join(f'{name} {values[0]:.4f}' for name, values in floor.items())}\n")
+        sys.stderr.write(f"least gain of any router on any set when guarded: {least_guarded(case):+.4f}\n")
+        draws = np.random.default_rng(0).integers(0, len(test), (resamples, len(test)))
+        for router, found in gains(case, draws).items():
+            seen[router].append(found)
     for router, cases in seen.items():
         cells = []
-        for name in cases[0]:
-            value = np.mean([case[name][0] for case in cases])
-            low, high = np.quantile(np.mean([case[name][1] for case in cases], axis=0), [0.025, 0.975])
-            cells.append(f"{name} {value:+.4f} [{low:+.4f}, {high:+.4f}]")
+        for name in ("mean", ALL, *SETS):
+            values = np.mean([case[name] for case in cases], axis=0)
+            interval = " [{:+.4f}, {:+.4f}]".format(*np.quantile(values[1:], [0.025, 0.975])) if resamples else ""
+            cells.append(f"{name} {values[0]:+.4f}{interval}")
         sys.stdout.write(f"{router:20} {'  '.join(cells)}\n")
 
 

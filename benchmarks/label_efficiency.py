@@ -116,6 +116,8 @@ def curve(name: str, folder: Path, draws: int) -> list[Point]:
         "held out": Router(pool, without(name, folder), Threshold(0.5)),
     }
     readers = {label: Remembered(start.scorer.embedder) for label, start in starts.items()}
+    # the same prompts are drawn again in every draw: draws share their test prompts, so these do not average out
+    resamples = np.random.default_rng(0).integers(0, len(table), (RESAMPLES, len(table)))
     points = []
     for labels in LABELS[name]:
         found: dict[str, list[tuple[float, Floats]]] = {}
@@ -131,7 +133,9 @@ def curve(name: str, folder: Path, draws: int) -> list[Point]:
             rates = {label: scorer.win_rate(test.prompts, STRONG, WEAK) for label, scorer in scorers.items()}
             for label, start in starts.items():
                 rates[label] = adapted_rates(start, readers[label], fit, test, draw)
-            samples = np.random.default_rng(draw).integers(0, len(test), (RESAMPLES, len(test)))
+            place = np.full(len(table), -1)
+            place[np.sort(order[labels:])] = np.arange(len(test))
+            samples = [place[rows][place[rows] >= 0] for rows in resamples]
             for label, rate in rates.items():
                 found.setdefault(label, []).append(scored(rate, test, samples))
         for label, parts in found.items():
@@ -152,7 +156,7 @@ def adapted_rates(start: Router, reader: Remembered, fit: Outcomes, test: Outcom
     return rates
 
 
-def scored(rates: Floats, test: Outcomes, samples: NDArray[np.intp]) -> tuple[float, Floats]:
+def scored(rates: Floats, test: Outcomes, samples: Sequence[NDArray[np.intp]]) -> tuple[float, Floats]:
     """APGR on the test prompts, and on each resample of them."""
     strong, weak = test.score(STRONG), test.score(WEAK)
     cloud = [apgr(rates[rows], strong[rows], weak[rows]) for rows in samples]
