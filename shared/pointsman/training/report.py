@@ -16,7 +16,7 @@ from pointsman.pool import Pool
 from pointsman.training.default import Features, design, fit_default, known_models
 from pointsman.training.rasch import FitSettings, Response
 
-__all__ = ["Row", "leave_one_source_out", "without_source"]
+__all__ = ["Row", "leave_one_source_out", "source_pairs", "stand_ins", "without_source"]
 
 Floats = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def leave_one_source_out(
     rows: list[Row] = []
     gains: list[Floats] = []
     for source in dict.fromkeys(corpus.sources.tolist()):
-        pairs = _pairs(corpus, corpus.sources == source, source, seed)
+        pairs = source_pairs(corpus, corpus.sources == source, source, seed)
         if not pairs:
             continue
         train = without_source(corpus, features, source)
@@ -114,7 +114,7 @@ def without_source(corpus: Corpus, features: Features, source: str) -> NDArray[n
 Fit = tuple[Response, Floats, Floats]
 
 
-def _pairs(corpus: Corpus, test: NDArray[np.bool_], source: str, seed: int) -> list[tuple[int, int]]:
+def source_pairs(corpus: Corpus, test: NDArray[np.bool_], source: str, seed: int) -> list[tuple[int, int]]:
     """Up to twelve (strong, weak) columns that most of the source's prompts know, with enough of a gap between them."""
     scores = corpus.scores[test]
     known = np.flatnonzero(np.isfinite(scores).mean(axis=0) >= COVERAGE)
@@ -148,7 +148,7 @@ def _score(
             (corpus.sources == source) & np.isfinite(corpus.scores[:, strong]) & np.isfinite(corpus.scores[:, weak])
         )
         s, w = corpus.scores[rows, strong], corpus.scores[rows, weak]
-        stand_in = _stand_ins(corpus, known, strong, weak)
+        stand_in = stand_ins(corpus, known, strong, weak)
         rates = pair_win_rate(features, rows, fitted, settings, *stand_in)
         seen = pair_win_rate(features, rows, whole, settings, strong, weak)
         figures.append([apgr(rates, s, w), apgr(length[rows], s, w), apgr(seen, s, w)])
@@ -173,7 +173,7 @@ def pair_win_rate(
     return np.asarray(0.5 + (quality[:, strong] - quality[:, weak]) / 2 + prior)
 
 
-def _stand_ins(corpus: Corpus, known: Sequence[KnownModel], strong: int, weak: int) -> tuple[int, int]:
+def stand_ins(corpus: Corpus, known: Sequence[KnownModel], strong: int, weak: int) -> tuple[int, int]:
     """The columns that the router would score a pair by, from the models that the fit has seen."""
     matches = match_pool(Pool.pair(corpus.models[strong], corpus.models[weak]), known)
     return corpus.models.index(matches[0].model), corpus.models.index(matches[1].model)
