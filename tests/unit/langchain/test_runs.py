@@ -96,7 +96,8 @@ def test_an_error_of_the_model_is_the_callers_and_ends_both_runs(drive: Drive) -
     seen = Recording()
     with RoutingRecorder() as recorder, pytest.raises(RuntimeError, match=r"^out of order$"):
         drive(routed(weak=FakeChat(model="small", fails="out of order")), {"callbacks": [seen]})
-    assert [name for name in seen.order if "error" in name] == ["llm_error", "chain_error"]
+    # a v3 stream hands the error on before its own task reports it, so on Python 3.13 the router's run may end first
+    assert sorted(name for name in seen.order if "error" in name) == ["chain_error", "llm_error"]
     assert [outcome.error for outcome in recorder.outcomes] == ["RuntimeError"]
     assert "chain_end" not in seen.order
 
