@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,8 +12,10 @@ from pointsman.router import Router
 
 if TYPE_CHECKING:
     from pointsman.data.outcomes import Outcomes
+    from pointsman.decision import Decision
+    from pointsman.policies import Policy
 
-__all__ = ["Composite", "key_of"]
+__all__ = ["Composite", "Over", "key_of"]
 
 
 class Composite(Router):
@@ -30,6 +33,27 @@ class Composite(Router):
         """Refused: it would not be clear which router learns."""
         msg = f"a {type(self).__name__} stands over live traffic and does not learn; adapt one of the routers in it"
         raise ConfigurationError(msg)
+
+
+class Over(Composite):
+    """What stands over one router and leaves to it what it does not say itself."""
+
+    def __init__(self, router: Router) -> None:
+        super().__init__(router)
+        self.router = router
+
+    def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:
+        """Whom to ask after the chosen candidate failed; the router says."""
+        return self.router.instead(decision, failed)
+
+    @property
+    def instant(self) -> bool:
+        """Whether deciding takes less time than handing it to a thread."""
+        return self.router.instant
+
+    def with_policy(self, policy: Policy) -> Router:
+        """The router under this one, with a rule of its own: a call that asks for one is its own affair."""
+        return self.router.with_policy(policy)
 
 
 def key_of(query: Query) -> str:

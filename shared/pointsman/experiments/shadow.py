@@ -13,7 +13,7 @@ from typing import Any
 
 from pointsman.decision import Decision
 from pointsman.errors import ConfigurationError
-from pointsman.experiments.composite import Composite, key_of
+from pointsman.experiments.composite import Over, key_of
 from pointsman.experiments.split import arm_of
 from pointsman.policies import Policy
 from pointsman.pool import Pool
@@ -43,7 +43,7 @@ class Shadowed:
         return self.decision.candidate == self.shadow.candidate
 
 
-class ShadowRouter(Composite):
+class ShadowRouter(Over):
     """A router, with another one that decides the same queries in a thread of its own and is never obeyed.
 
     The call hands its query to a bounded queue and goes on; where the queue is full the shadow misses that query, and
@@ -75,7 +75,7 @@ class ShadowRouter(Composite):
             msg = f"share is {share} and room is {room}; give a share of calls in [0, 1] and room for 1 or more"
             raise ConfigurationError(msg)
         super().__init__(router)
-        self.router, self.shadow, self.share = router, shadow, share
+        self.shadow, self.share = shadow, share
         self._desk = _Desk(_logged if sink is None else sink, room)
 
     def decide_batch(
@@ -88,15 +88,6 @@ class ShadowRouter(Composite):
             if not decision.forced and self._watches(query):
                 self._desk.offer(_Case(self.shadow, query, decision))
         return decisions
-
-    def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:
-        """Whom to ask after the chosen candidate failed; the router says."""
-        return self.router.instead(decision, failed)
-
-    @property
-    def instant(self) -> bool:
-        """Whether deciding takes less time than handing it to a thread; the shadow is in one already."""
-        return self.router.instant
 
     @property
     def dropped(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pointsman.calibrated import Certificate
 from pointsman.costs.budget import Budget
 from pointsman.decision import Decision
-from pointsman.experiments.composite import Composite
+from pointsman.experiments.composite import Over
 from pointsman.policies import Policy, QualityFloor
 from pointsman.pool import Pool
 from pointsman.query import Query
@@ -23,7 +23,7 @@ class BudgetWarning(UserWarning):
     """The budget of this period is spent; until it ends every call goes to the cheapest model."""
 
 
-class BudgetRouter(Composite):
+class BudgetRouter(Over):
     """A router that sends every call to the cheapest candidate once the period's budget is spent, and says so.
 
     The ledger must be the one that the calls go to, see `pointsman.costs.ledger.use_ledger`. With the next period the
@@ -39,7 +39,7 @@ class BudgetRouter(Composite):
 
     def __init__(self, router: Router, budget: Budget) -> None:
         super().__init__(router)
-        self.router, self.budget = router, budget
+        self.budget = budget
         self._thrifty = router.with_policy(QualityFloor(0.0))
         self._told = {"period": ""}
 
@@ -66,15 +66,6 @@ class BudgetRouter(Composite):
     def certificate(self) -> Certificate | None:
         """The router's; None while the budget is spent."""
         return self.router.certificate if self.budget.left else None
-
-    @property
-    def instant(self) -> bool:
-        """Whether deciding takes less time than handing it to a thread."""
-        return self.router.instant
-
-    def with_policy(self, policy: Policy) -> Router:
-        """The router under this one, with a rule of its own: a call that asks for one is not held back."""
-        return self.router.with_policy(policy)
 
     def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
         """The same over other models and the same budget."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pointsman.calibrated import Calibration, Certificate, always_strong
 from pointsman.decision import Decision
 from pointsman.errors import ConfigurationError
-from pointsman.experiments.composite import Composite
+from pointsman.experiments.composite import Over
 from pointsman.live.sliding import SlidingRouter
 from pointsman.live.watch import Drift, Fallback, Watch
 from pointsman.policies import Policy
@@ -34,7 +34,7 @@ class DriftWarning(UserWarning):
     """Traffic has drifted from the calibration prompts: the certificate is void."""
 
 
-class WatchedRouter(Composite):
+class WatchedRouter(Over):
     """A calibrated router that compares its traffic with the calibration prompts while it decides, see `Evidence`.
 
     When it trips: the certificate is void; a `DriftWarning` is given and `on_drift` called, once, in the thread of the
@@ -72,7 +72,7 @@ class WatchedRouter(Composite):
             )
             raise ConfigurationError(msg)
         super().__init__(router)
-        self.router, self.fallback, self.on_drift = router, fallback, on_drift
+        self.fallback, self.on_drift = fallback, on_drift
         self._features = found.vectors if vectors else None
         self._embedder = None if self._features is None else embedder_of(router.scorer)
         watched = self._embedder is not None
@@ -111,18 +111,9 @@ class WatchedRouter(Composite):
         return self._watch.calls
 
     @property
-    def instant(self) -> bool:
-        """Whether deciding takes less time than handing it to a thread."""
-        return self.router.instant
-
-    @property
     def certificate(self) -> Certificate | None:
         """The router's; None after a drift."""
         return self.router.certificate if self.drift is None else None
-
-    def with_policy(self, policy: Policy) -> Router:
-        """The router under this one, with a rule of its own; its calls are not watched."""
-        return self.router.with_policy(policy)
 
     def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
         """The same over a pool of the same models, going on where this one is; with another rule, the router under it.

@@ -9,7 +9,7 @@ import numpy as np
 
 from pointsman.decision import Decision
 from pointsman.errors import ConfigurationError, PolicyError
-from pointsman.experiments.composite import Composite
+from pointsman.experiments.composite import Over
 from pointsman.live.pace import Pace
 from pointsman.policies import Policy, Threshold
 from pointsman.pool import Pool
@@ -26,7 +26,7 @@ AT_ONCE = 32
 """Queries of a batch that are decided by one threshold."""
 
 
-class SlidingRouter(Composite):
+class SlidingRouter(Over):
     """A router whose threshold moves so that a share of calls goes to the strong model, come what may, see `Pace`.
 
     Every call counts, also those that went to the strong model because no other could serve them. The state is shared
@@ -62,7 +62,7 @@ class SlidingRouter(Composite):
             msg = f"the window is {window} and the gain {gain}; give 1 call or more, and a gain in (0, 1]"
             raise ConfigurationError(msg)
         super().__init__(router)
-        self.router, self.share = router, share
+        self.share = share
         first = _known_rates(router, window) if start is None else start
         self._pace = Pace(share, window=window, gain=gain, start=first)
 
@@ -78,23 +78,10 @@ class SlidingRouter(Composite):
             decisions += made
         return decisions
 
-    def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:
-        """Whom to ask after the chosen candidate failed."""
-        return self.router.instead(decision, failed)
-
-    @property
-    def instant(self) -> bool:
-        """Whether deciding takes less time than handing it to a thread."""
-        return self.router.instant
-
     @property
     def certificate(self) -> None:
         """None: the threshold moves."""
         return
-
-    def with_policy(self, policy: Policy) -> Router:
-        """The router under this one, with a rule of its own; its calls do not count here."""
-        return self.router.with_policy(policy)
 
     def with_pool(self, pool: Pool, policy: Policy | None = None) -> Router:
         """The same over other models, going on where this one is; with another rule, the router under this one."""
