@@ -123,12 +123,12 @@ class Desk:
         Raises:
             JudgeUnreachableError: the judge fails for good, does not let us in, or refuses how it is asked.
         """
-        todo, done = iter(self.open(jobs)), 0
+        ahead, done = iter(self.open(jobs)), 0
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self.at_once) as pool:
             try:
                 while True:
-                    while len(running) < self.at_once and not self._ended.is_set() and (job := next(todo, None)):
+                    while len(running) < self.at_once and not self._ended.is_set() and (job := next(ahead, None)):
                         running.add(pool.submit(self._one, job))
                     if not running:
                         return
