@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from alone import one_thread
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from llama_index.core.llms.mock import MockLLM
@@ -29,16 +30,15 @@ from llamaindex_router import RouterLLM
 from pointsman import count_tokens, load_router
 from pointsman.cli.output import console, print_json, print_table
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 SENTENCE = "A tank holds 240 litres and a tap fills it at 12 litres a minute while a leak loses two. "
 SHORT = "What is the capital of Australia, and since when has it been so?"
 LIMITS_MS = {"decide, 14 tokens": 1.0, "load_router": 300.0, "import pointsman": 150.0, "import langchain_router": 60.0}
 FRESH = """
 import time
 {before}
-wall, cpu = time.perf_counter(), time.process_time()
+wall, cpu = time.perf_counter(), time.thread_time()
 {code}
-print(1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu))
+print(1e3 * (time.perf_counter() - wall), 1e3 * (time.thread_time() - cpu))
 """
 
 
@@ -83,13 +83,6 @@ def main() -> int:
     for name in over:
         print(f"bench_core: {name} is over its limit of {LIMITS_MS[name]:g} ms", file=sys.stderr)
     return 1 if over else 0
-
-
-def one_thread() -> None:
-    """Start again with one thread per library, unless that is so: they read the variables when they are imported."""
-    wanted = dict.fromkeys(THREADS, "1") | {"TOKENIZERS_PARALLELISM": "false"}
-    if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})  # noqa: S606  # ourselves
 
 
 def measure(name: str, call: Callable[[], object], runs: int) -> Timing:

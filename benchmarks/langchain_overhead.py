@@ -22,8 +22,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,6 +29,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from alone import machine, one_thread
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -42,7 +41,6 @@ from typing_extensions import override
 from langchain_router import RoutedChatModel
 from pointsman.cli.output import console, print_json, print_table
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 PROMPT = "A tank holds 240 litres, a tap fills it at 12 litres a minute and a leak loses two. When is it full?"
 PIECES = [f"word{row} " for row in range(20)]
 CALLS, BATCH, RESAMPLES = 16, 16, 2000
@@ -120,27 +118,15 @@ def main() -> int:
     one_thread()
     subjects = build()
     found = [row for traced in (False, True) for row in measure_all(subjects, args.rounds, traced)]
-    machine = {
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    here = machine()
     if args.json:
-        print_json({"machine": machine, "added": [asdict(row) for row in found]})
+        print_json({"machine": here, "added": [asdict(row) for row in found]})
     else:
-        show(found, machine)
+        show(found, here)
     slower = [f"{row.call}{', traced' if row.traced else ''}" for row in found if row.ratio[1] > 1]
     for name in slower:
         print(f"langchain_overhead: {name} adds more than the rival does", file=sys.stderr)
     return 1 if slower else 0
-
-
-def one_thread() -> None:
-    """Start again with one thread per library, unless that is so: they read the variables when they are imported."""
-    wanted = dict.fromkeys(THREADS, "1") | {"TOKENIZERS_PARALLELISM": "false", "LANGSMITH_TRACING": "false"}
-    if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})  # noqa: S606  # ourselves
 
 
 def build() -> Subjects:

@@ -21,8 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +28,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from alone import machine, one_thread
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.custom import CustomLLM
@@ -45,7 +44,6 @@ from llamaindex_router import RouterLLM
 from pointsman import load_router
 from pointsman.cli.output import console, print_json, print_table
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 LIMIT_US = 300.0
 QUESTION = "What is the capital of Australia, and since when has it been so?"
 CONTEXT = "A tank holds 240 litres and a tap fills it at 12 litres a minute while a leak loses two. " * 40
@@ -140,28 +138,15 @@ def main() -> int:
         root_dispatcher.add_event_handler(Hearing())
         root_dispatcher.add_span_handler(SimpleSpanHandler())
     found = [measure(name, call, bare, routed, args.rounds) for name, call in ways().items()]
-    machine = {
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "traced": args.traced,
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    here = {**machine(), "traced": args.traced}
     if args.json:
-        print_json({"machine": machine, "limit_us": LIMIT_US, "added": [asdict(row) for row in found]})
+        print_json({"machine": here, "limit_us": LIMIT_US, "added": [asdict(row) for row in found]})
     else:
-        show(found, machine)
+        show(found, here)
     over = [row.call for row in found if row.calm_us[1] > LIMIT_US and row.call != WHOLE]
     for name in over:
         print(f"llamaindex_overhead: {name} adds more than {LIMIT_US:g} microseconds", file=sys.stderr)
     return 1 if over else 0
-
-
-def one_thread() -> None:
-    """Start again with one thread per library, unless that is so: they read the variables when they are imported."""
-    wanted = dict.fromkeys(THREADS, "1") | {"TOKENIZERS_PARALLELISM": "false"}
-    if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})  # noqa: S606  # ourselves
 
 
 def ways() -> dict[str, Callable[[LLM], object]]:
