@@ -12,17 +12,30 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from langchain_router import RoutedChatModel
 from pointsman import Candidate, Pool, PromptLength, Router, Threshold
 
-__all__ = ["HARD", "FakeChat", "Recording", "priced", "routed", "router"]
+__all__ = ["HARD", "FakeChat", "Movie", "Recording", "add", "priced", "routed", "router"]
 
 HARD = "Prove that the square root of two is irrational, and say where each step of the argument comes from. " * 4
 """Long enough for the prompt-length router to call it hard."""
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class Movie(BaseModel):
+    """A movie."""
+
+    title: str
+    year: int
 
 
 class FakeChat(BaseChatModel):

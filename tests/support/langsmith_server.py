@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from langsmith import Client
+
+from tests.support.serving import serving
 
 __all__ = ["API_KEY", "LangSmithServer", "Posted", "Style", "langsmith_server"]
 
@@ -125,18 +127,8 @@ class LangSmithServer:
 @contextmanager
 def langsmith_server(style: Style = "multipart") -> Iterator[LangSmithServer]:
     """A server for the length of a `with`."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    http.daemon_threads = False  # closing waits for requests under way
-    server = LangSmithServer(f"http://127.0.0.1:{http.server_port}", style)
-    http.book = server  # type: ignore[attr-defined]
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(_Handler, lambda url: LangSmithServer(url, style)) as server:
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
 
 
 def _posted(run: dict[str, Any]) -> Posted:

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.serving import serving
 
 __all__ = ["ANSWER", "Failure", "OpenAIServer", "openai_server"]
 
@@ -66,18 +68,8 @@ class OpenAIServer:
 @contextmanager
 def openai_server() -> Iterator[OpenAIServer]:
     """A server for the length of a `with`."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    http.daemon_threads = False  # closing waits for requests under way
-    server = OpenAIServer(f"http://127.0.0.1:{http.server_port}/v1")
-    http.book = server  # type: ignore[attr-defined]
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(_Handler, lambda url: OpenAIServer(f"{url}/v1")) as server:
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,27 +13,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Sys
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableBranch
-from langchain_core.tools import tool
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from langchain_router import RoutedChatModel, RoutingRecorder, routing_decision, routing_outcome
 from pointsman import Candidate, Pool, PromptLength, Router, Threshold
 from pointsman.errors import ConfigurationError, NoCandidateError, PointsmanError
-from tests.support.langchain import HARD, FakeChat, routed
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-class Movie(BaseModel):
-    """A movie."""
-
-    title: str
-    year: int
+from tests.support.langchain import HARD, FakeChat, Movie, add, routed
 
 
 class Counting(PromptLength):

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
-from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
-from pydantic import BaseModel
 
 from langchain_router import RoutedChatModel, RoutingRecorder, routing_decision, routing_outcome
 from pointsman import Always, Candidate, QualityFloor
@@ -19,7 +17,7 @@ from pointsman.cascade import Cascade, ChatJudge, LogprobJudge
 from pointsman.chat import Answer
 from pointsman.costs.prices import Price
 from pointsman.errors import JudgeError, UnknownPriceError
-from tests.support.langchain import FakeChat, Recording, routed
+from tests.support.langchain import FakeChat, Movie, Recording, add, routed
 
 Drive = Callable[[RoutedChatModel, dict[str, Any]], Any]
 SMALL, BIG = "small says: an answer of several words", "big says: an answer of several words"
@@ -182,19 +180,6 @@ def test_a_judge_that_cannot_tell_does_as_it_was_told(caplog: pytest.LogCaptureF
         assert model.invoke("hi").text == text
     with RoutingRecorder(), pytest.raises(JudgeError, match="no idea"):
         routed(cascade=Cascade(lost, cut=0.5, undecided="raise")).invoke("hi")
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-class Movie(BaseModel):
-    """A movie."""
-
-    title: str
-    year: int
 
 
 def test_tools_and_schemas_are_drafted_too() -> None:

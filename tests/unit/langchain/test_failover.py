@@ -11,13 +11,11 @@ from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
-from pydantic import BaseModel
 
 from langchain_router import RoutedChatModel, RoutingRecorder, routing_decision, routing_outcome
 from pointsman import Candidate
 from pointsman.failover import Failover
-from tests.support.langchain import HARD, FakeChat, Recording, priced, routed
+from tests.support.langchain import HARD, FakeChat, Movie, Recording, add, priced, routed
 
 Drive = Callable[[RoutedChatModel, dict[str, Any]], Any]
 
@@ -224,19 +222,6 @@ def _cheapest() -> Any:
     from pointsman import QualityFloor
 
     return QualityFloor(0.0)
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-class Movie(BaseModel):
-    """A movie."""
-
-    title: str
-    year: int
 
 
 def test_tools_and_schemas_go_with_the_call() -> None:

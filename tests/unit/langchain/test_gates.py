@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 from langchain_router import RoutedChatModel, routing_decision
 from pointsman import Candidate, Needs
 from pointsman.decision import Decision
 from pointsman.errors import NoCandidateError
-from tests.support.langchain import FakeChat, routed, router
+from tests.support.langchain import FakeChat, add, routed, router
 
 ABLE = {
     "max_input_tokens": 100_000,
@@ -34,12 +33,6 @@ class Limited(FakeChat):
     """With a field for the length of its answers, as the models of providers have."""
 
     max_tokens: int | None = None
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
 
 
 def weak_with(**denied: Any) -> RoutedChatModel:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -16,13 +15,7 @@ from langgraph.prebuilt import ToolNode
 from langchain_router import RoutingRecorder, routing_decision
 from pointsman import Pool, PromptLength, Query, Router, Threshold
 from pointsman.decision import Decision
-from tests.support.langchain import HARD, FakeChat, routed
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
+from tests.support.langchain import HARD, FakeChat, add, routed
 
 
 class Asked(Router):

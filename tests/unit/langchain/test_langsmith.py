@@ -13,7 +13,6 @@ import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.tools import tool
 from langchain_core.tracers import LangChainTracer
 from langchain_openai import ChatOpenAI
 
@@ -21,7 +20,7 @@ from langchain_router import RoutedChatModel
 from pointsman import Threshold
 from pointsman.experiments import ShadowRouter, SplitRouter
 from pointsman.failover import Failover
-from tests.support.langchain import HARD, FakeChat, priced, routed, router
+from tests.support.langchain import HARD, FakeChat, add, priced, routed, router
 from tests.support.langsmith_server import API_KEY, LangSmithServer, Posted, Style, langsmith_server
 from tests.support.openai_server import openai_server
 
@@ -33,12 +32,6 @@ DECIDED = {"router_candidate", "router_win_rate", "router_threshold", "router_po
 SPENT = {"router_cost_usd", "router_baseline_cost_usd", "router_saved_usd"}
 
 Drive = Callable[[RoutedChatModel, dict[str, Any]], Any]
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
 
 
 async def _gather(stream: Any) -> list[Any]:

@@ -25,7 +25,7 @@ from langchain_router.middleware import RouterMiddleware
 from langchain_router.phases import Phases
 from pointsman import Candidate, PromptLength, Router, Utility
 from pointsman.errors import ConfigurationError, MissingExtraError, NoCandidateError
-from tests.support.langchain import HARD, FakeChat, Recording, priced, router
+from tests.support.langchain import HARD, FakeChat, Recording, add, priced, router
 
 ASK = {"messages": [("user", "What is 3 + 3?")]}
 
@@ -43,12 +43,6 @@ class Agentic(FakeChat):
         for number, call in enumerate(reply.tool_calls):
             call["id"] = f"call_{len(messages)}_{number}"
         return reply
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
 
 
 @tool
