@@ -7,6 +7,7 @@ import pytest
 
 from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.errors import DataError
+from pointsman.query import Query
 
 HEADER = "prompt_id,prompt,task,score|a,score|org/b,cost|a"
 ROWS = ["p1,What is 2+2?,sums,1,0,0.002", "p2,Why?,talk,0.5,,", "p3,,talk,1,1,0.1"]
@@ -75,6 +76,10 @@ def test_unknown_model_is_named(table):
         ("", "no rows"),
         ("prompt,score|a\nhi,1,2\n", "row 0: 3 values under 2 columns"),
         ("prompt_id,prompt,score|a\nx,hi,1\nx,ho,1\n", "row 1, column 'prompt_id': 'x' comes twice"),
+        ("prompt,score|a,score|a\nhi,1,0\n", r"table.csv: column 'score\|a' comes twice; rename or drop one"),
+        ("prompt,score|\nhi,1\n", r"a column 'score\|' names no model"),
+        # rows without a prompt are left out, and still count
+        ("prompt,score|a\n,1\nhi,1\n \t,0\n", "row 2, column 'prompt': expected text"),
     ],
 )
 def test_bad_tables_are_named(tmp_path, content, text):
@@ -103,6 +108,48 @@ def test_torn_parquet_is_named(tmp_path):
         Outcomes.read(path)
 
 
+def test_parquet_with_a_damaged_page_is_named(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / "table.parquet"
+    rows = {"prompt": [f"a prompt, number {i}" for i in range(500)], "score|a": [1.0] * 500}
+    parquet.write_table(pa.table(rows), path, use_dictionary=False, compression="snappy")
+    content = bytearray(path.read_bytes())
+    content[60:160] = b"\xff" * 100
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="not a readable parquet"):
+        Outcomes.read(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1" + "0" * 400, "is not a number"),
+        ("1" + "0" * 5000, "line 1 is not JSON"),
+        ("[" * 100_000, "line 1 is not JSON"),
+        ('{"x": 1}', r"\{'x': 1\} is not a number"),
+    ],
+    ids=["a huge number", "more digits than Python reads", "nested without end", "an object"],
+)
+def test_json_that_is_no_score_is_named(tmp_path, value, text):
+    path = tmp_path / "table.jsonl"
+    path.write_text(f'{{"prompt": "hi", "score|a": {value}}}\n')
+    with pytest.raises(DataError, match=f"table.jsonl: .*{text}"):
+        Outcomes.read(path)
+
+
+def test_half_a_character_is_read_as_routing_reads_it(tmp_path):
+    """JSON can hold lone surrogates, which no tokenizer takes; a router must be trained on what it is asked later."""
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"prompt": "a smile \\ud83d", "score|a": 1}\n')
+    assert Outcomes.read(path).prompts == (Query("a smile \ud83d").text,) == ("a smile \ufffd",)
+
+
+def test_a_folder_is_not_a_file(tmp_path):
+    with pytest.raises(DataError, match="is a folder; give the files in it"):
+        Outcomes.read(tmp_path)
+
+
 def test_battles_with_ties(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text("prompt_text,left,right,winner\nhi,a,b,left\nhi,a,b,tie\nho,b,a,right\n")
@@ -111,8 +158,9 @@ def test_battles_with_ties(tmp_path):
     assert found.model_a == ("a", "a", "b")
 
 
-def test_unknown_winner_is_named(tmp_path):
-    path = tmp_path / "votes.csv"
-    path.write_text("prompt,model_a,model_b,winner\nhi,a,b,nobody\n")
-    with pytest.raises(DataError, match="row 0, column 'winner': 'nobody'"):
+@pytest.mark.parametrize("winner", ["nobody", 1, None, ["a"], {"a": 1}], ids=str)
+def test_unknown_winner_is_named(tmp_path, winner):
+    path = tmp_path / "votes.jsonl"
+    path.write_text(json.dumps({"prompt": "hi", "model_a": "a", "model_b": "b", "winner": winner}))
+    with pytest.raises(DataError, match=r"row 0, column 'winner': .* is none of a, model_a, left"):
         Battles.read(path)

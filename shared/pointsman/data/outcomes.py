@@ -14,9 +14,12 @@ from pointsman.errors import DataError
 
 Floats = NDArray[np.float64]
 
-_WINNERS: Final[Mapping[str, float]] = {"a": 1.0, "model_a": 1.0, "left": 1.0, "b": 0.0, "model_b": 0.0, "right": 0.0}
+_WINNERS: Final[Mapping[str, float]] = {
+    **dict.fromkeys(("a", "model_a", "left"), 1.0),
+    **dict.fromkeys(("b", "model_b", "right"), 0.0),
+    **dict.fromkeys(("tie", "tie (bothbad)", "tie (both bad)"), 0.5),
+}
 _NAMES: Final[Mapping[float, str]] = {1.0: "a", 0.0: "b", 0.5: "tie"}
-_TIES: Final = frozenset({"tie", "tie (bothbad)", "tie (both bad)"})
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,14 @@ class Outcomes:
         models = tuple(name[6:] for name in columns if name.startswith("score|"))
         if not models:
             raise DataError(f"{file}: no column 'score|<model>'; the wide layout has one per model")
+        if not all(name.strip() for name in models):
+            raise DataError(f"{file}: a column 'score|' names no model; write score|<model>")
         ids = [str(value) for value in columns.get("prompt_id", range(len(columns["prompt"])))]
         _unique(ids, file)
         keep = [row for row, prompt in enumerate(columns["prompt"]) if prompt]
         task = columns.get(task_column or "task", [""] * len(ids))
         return cls(
-            prompts=texts({"prompt": [columns["prompt"][row] for row in keep]}, "prompt", file),
+            prompts=texts(columns, "prompt", file, keep),
             models=models,
             scores=_matrix(columns, "score", models, file, upper=1.0)[keep],
             prompt_ids=tuple(ids[row] for row in keep),
@@ -180,10 +185,9 @@ class Battles:
         require(columns, [prompt, model_a, model_b, "winner"], file)
         labels = np.empty(len(columns["winner"]))
         for row, winner in enumerate(columns["winner"]):
-            known = 0.5 if winner in _TIES else _WINNERS.get(winner)
+            known = _WINNERS.get(winner) if isinstance(winner, str) else None
             if known is None:
-                allowed = ", ".join([*_WINNERS, *sorted(_TIES)])
-                raise DataError(f"{file}: row {row}, column 'winner': {winner!r} is none of {allowed}")
+                raise DataError(f"{file}: row {row}, column 'winner': {winner!r} is none of {', '.join(_WINNERS)}")
             labels[row] = known
         asked, first, second = (texts(columns, name, file) for name in (prompt, model_a, model_b))
         return cls(asked, first, second, labels, _weights(columns, file) if "weight" in columns else None)

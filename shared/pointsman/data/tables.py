@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import DataError, MissingExtraError
+from pointsman.query import clean_text
 
 Columns = dict[str, list[Any]]
 
@@ -20,12 +21,14 @@ def read_columns(path: str | Path) -> Columns:
     """Read a ``.parquet``, ``.csv`` or ``.jsonl`` file as column name -> values, missing values as None or "".
 
     Raises:
-        DataError: The file is absent, of another kind, unreadable, or holds no rows.
+        DataError: The file is absent, of another kind, unreadable, has a column twice, or holds no rows.
         MissingExtraError: The file is parquet and pyarrow is not installed.
     """
     file = Path(path)
     readers = {".parquet": _read_parquet, ".csv": _read_csv, ".jsonl": _read_jsonl}
     reader = readers.get(file.suffix.lower())
+    if file.is_dir():
+        raise DataError(f"{file} is a folder; give the files in it, .parquet, .csv or .jsonl")
     if reader is None:
         raise DataError(f"{file.name}: cannot read a {file.suffix or 'nameless'} file; give .parquet, .csv or .jsonl")
     if not file.is_file():
@@ -48,12 +51,18 @@ def require(columns: Columns, names: Sequence[str], file: str) -> None:
         raise DataError(f"{file}: no column {', '.join(map(repr, absent))}; it has {', '.join(list(columns)[:12])}")
 
 
-def texts(columns: Columns, name: str, file: str) -> tuple[str, ...]:
-    """A column of non-empty strings; raises DataError at the first other value."""
-    for row, value in enumerate(columns[name]):
+def texts(columns: Columns, name: str, file: str, rows: Sequence[int] | None = None) -> tuple[str, ...]:
+    """A column of non-empty strings, or these rows of it; raises DataError at the first other value.
+
+    What no tokenizer takes is replaced as in a query that is routed, see `clean_text`.
+    """
+    values = columns[name]
+    chosen = range(len(values)) if rows is None else rows
+    for row in chosen:
+        value = values[row]
         if not isinstance(value, str) or not value.strip():
             raise DataError(f"{file}: row {row}, column {name!r}: expected text, found {value!r}; drop or fill the row")
-    return tuple(columns[name])
+    return tuple(clean_text(values[row]) for row in chosen)
 
 
 def numbers(columns: Columns, name: str, file: str) -> NDArray[np.float64]:
@@ -64,8 +73,9 @@ def numbers(columns: Columns, name: str, file: str) -> NDArray[np.float64]:
             continue
         try:
             out[row] = _BOOLEANS.get(value, value) if isinstance(value, str) else value
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{file}: row {row}, column {name!r}: {value!r} is not a number") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            shown = repr(value)[:40]
+            raise DataError(f"{file}: row {row}, column {name!r}: {shown} is not a number") from error
         if np.isinf(out[row]):
             raise DataError(f"{file}: row {row}, column {name!r}: {value!r} is not finite")
     return out
@@ -106,8 +116,8 @@ def _read_parquet(file: Path) -> Columns:
         raise MissingExtraError("pyarrow", "data") from error
     try:
         columns: Columns = parquet.read_table(file).to_pydict()
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{file.name}: not a readable parquet file ({error})") from error
+    except (pa.ArrowException, OSError) as error:  # arrow's word for a damaged page is an OSError
+        raise DataError(f"{file.name}: not a readable parquet file ({error}); save it again") from error
     return columns
 
 
@@ -118,6 +128,9 @@ def _read_csv(file: Path) -> Columns:
             header, *rows = [row for row in csv.reader(stream) if row] or [[]]
         except csv.Error as error:
             raise DataError(f"{file.name}: not readable as csv ({error})") from error
+    twice = [name for number, name in enumerate(header) if name in header[:number]]
+    if twice:
+        raise DataError(f"{file.name}: column {twice[0]!r} comes twice; rename or drop one")
     for row, values in enumerate(rows):
         if len(values) != len(header):
             raise DataError(f"{file.name}: row {row}: {len(values)} values under {len(header)} columns")
@@ -131,8 +144,8 @@ def _read_jsonl(file: Path) -> Columns:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{file.name}: line {number + 1} is not JSON ({error.msg})") from error
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and nesting as deep
+            raise DataError(f"{file.name}: line {number + 1} is not JSON ({error})") from error
         if not isinstance(row, dict):
             raise DataError(f"{file.name}: line {number + 1} is not a JSON object")
         rows.append(row)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pointsman.query import clean_text
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -48,7 +50,7 @@ class WordIds:
         return ids
 
     def _encoded(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._tokenizer.encode(clean_text(text), add_special_tokens=False).ids
         return ids
 
 

@@ -45,8 +45,12 @@ def check_outcomes(data: Outcomes | Battles) -> Outcomes:
     low, high = (np.where(np.isnan(scores), edge, scores) for edge in (np.inf, -np.inf))
     compared = (~np.isnan(scores)).sum(axis=1) > 1  # none, where only the chosen model's answers were ever rated
     alike = compared.any() and (low.min(axis=1) >= high.max(axis=1))[compared].all()
-    if (low.min(axis=0) == high.max(axis=0)).all() or alike:
-        msg = f"all {len(outcomes)} prompts have one outcome, so they say nothing on which to route; add others"
+    same = (low.min(axis=0) == high.max(axis=0)).all()
+    if same or alike:
+        what = f"no model's score varies over the {len(outcomes)} prompts"
+        if not same:
+            what = f"the models scored alike on each of the {int(compared.sum())} prompts that two of them answered"
+        msg = f"{what}, so they say nothing on which to route; add prompts that went otherwise"
         raise DataError(msg)
     return outcomes
 

@@ -13,7 +13,7 @@ from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.embedders.base import Embedder
 from pointsman.errors import ConfigurationError
 from pointsman.scorers import PromptLength, RandomScorer, Scorer
-from pointsman.training.checks import check_outcomes
+from pointsman.training.checks import check_battles, check_outcomes
 from pointsman.training.embedding import default_embedder
 from pointsman.training.ensemble import fit_ensemble
 from pointsman.training.knn import fit_knn
@@ -54,8 +54,15 @@ def train(name: str, data: Data, *, seed: int = 0, embedder: Embedder | None = N
         )
         raise ConfigurationError(msg)
     if embedder is None and name not in WITHOUT_VECTORS:
-        embedder = default_embedder(check_outcomes(data).prompts)
+        embedder = default_embedder(_prompts(data))
     return fit(data, embedder, seed=seed, **options)
+
+
+def _prompts(data: Data) -> tuple[str, ...]:
+    """The prompts to be read; data with nothing to learn are refused before any is."""
+    if isinstance(data, Battles):
+        return tuple(dict.fromkeys(check_battles(data).prompts))
+    return check_outcomes(data).prompts
 
 
 def _fit_random(data: Data, embedder: Embedder | None, *, seed: int = 0) -> RandomScorer:

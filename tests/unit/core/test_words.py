@@ -37,6 +37,10 @@ def test_ids_are_the_tokenizers_own(tokenizer: Tokenizer, text: str) -> None:
         assert ids(text) == tokenizer.encode(text, add_special_tokens=False).ids
 
 
+def test_half_a_character_is_read_as_an_unknown_one(tokenizer: Tokenizer) -> None:
+    assert WordIds(tokenizer)("half a pair \ud83d") == WordIds(tokenizer)("half a pair \ufffd")
+
+
 @given(st.text(st.characters(max_codepoint=127), max_size=60))
 @settings(max_examples=300, deadline=None)
 def test_any_ascii_text(tokenizer: Tokenizer, text: str) -> None:

@@ -94,11 +94,18 @@ OUTCOMES = {
     "one model": (lambda rows: without(rows, "score|weak", "score|other"), "a router needs 2 models"),
     "one class": (
         lambda rows: changed(rows, **{f"score|{name}": 1 for name in ("strong", "weak", "other")}),
-        "all 60 prompts have one outcome",
+        "no model's score varies over the 60 prompts",
     ),
     "models that never differ": (
         lambda rows: [row | {"score|weak": row["score|strong"], "score|other": row["score|strong"]} for row in rows],
-        "all 60 prompts have one outcome",
+        "scored alike on each of the 60 prompts that two of them answered",
+    ),
+    "one prompt with two answers, and they are alike": (
+        lambda rows: [
+            row | ({"score|weak": ""} if i else {"score|strong": 1, "score|weak": 1})
+            for i, row in enumerate(without(rows, "score|other"))
+        ],
+        "scored alike on each of the 1 prompts that two of them answered",
     ),
     "5 rows": (lambda rows: rows[:5], "5 .* are too few to learn from; give 20 or more"),
 }
@@ -144,7 +151,10 @@ BAD_BATTLES = {
     "a blank prompt": (lambda rows: changed(rows, 3, prompt=" "), r"d\.csv: row 3, column 'prompt': expected text"),
     "a weight below 0": (lambda rows: [row | {"weight": -1} for row in rows], r"d\.csv: row 0, column 'weight': '-1'"),
     "weights of 0": (lambda rows: [row | {"weight": 0} for row in rows], "no prompt has a score of|are too few"),
-    "only ties": (lambda rows: changed(rows, winner="tie"), "all 60 (prompts have one outcome|battles are ties)"),
+    "only ties": (
+        lambda rows: changed(rows, winner="tie"),
+        "no model's score varies over the 60 prompts|all 60 battles are ties",
+    ),
     "a model against itself": (
         lambda rows: changed(rows, model_a="weak", model_b="weak"),
         "2 models|between two models",

@@ -117,8 +117,8 @@ def bad(name):
     [
         ("5 rows", "5 prompts are too few"),
         ("a model without outcomes", "no prompt has a score of other"),
-        ("one class", "have one outcome"),
-        ("no two models differ", "have one outcome"),
+        ("one class", "no model's score varies"),
+        ("no two models differ", "the models scored alike"),
         ("score out of range", r"row 7, model 'weak': score 3 is not in \[0, 1\]"),
         ("infinite score", "row 7, model 'weak': score inf"),
         ("one model", "a router needs 2 models"),
@@ -150,6 +150,17 @@ def battles(n=40, label=None, b="y"):
 def test_bad_battles_are_named(data, message):
     with pytest.raises(DataError, match=message):
         train("sw_ranking", data, embedder=tiny_embedder())
+
+
+@pytest.mark.parametrize("embedder", [None, tiny_embedder()], ids=["default", "given"])
+def test_many_battles_over_few_prompts_can_be_ranked(embedder):
+    """LLMFAO has 8,931 votes on 13 prompts: too few prompts for a regression, enough battles for a ranking."""
+    data = battles(60)
+    few = Battles(tuple(f"hello {i % 5}" for i in range(60)), data.model_a, data.model_b, data.labels)
+    rates = train("sw_ranking", few, embedder=embedder).win_rate(["hello 1", "a prompt"], "x", "y")
+    assert ((rates > 0) & (rates < 1)).all()
+    with pytest.raises(DataError, match="5 prompts are too few"):
+        train("knn", few, embedder=embedder)
 
 
 @pytest.mark.parametrize("name", VECTORS)
