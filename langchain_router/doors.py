@@ -102,7 +102,9 @@ class _Stream:
 
 def says_something(answer: AIMessage) -> bool:
     """Whether an answer, or a piece of one, has words, calls a tool, or holds anything else for its reader."""
-    if answer.tool_calls or answer.invalid_tool_calls or answer.additional_kwargs:
+    if answer.tool_calls or answer.invalid_tool_calls:
+        return True
+    if any(answer.additional_kwargs.values()):  # OpenAI's client leaves {"refusal": None} where nobody refused
         return True
     if isinstance(answer, AIMessageChunk) and answer.tool_call_chunks:
         return True

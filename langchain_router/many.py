@@ -22,7 +22,7 @@ from langchain_router.calls import RoutedCalls
 from langchain_router.cascading import aside
 from langchain_router.context import in_config
 from langchain_router.doors import GENERATE
-from langchain_router.plan import DECISION_KEY, Plan
+from langchain_router.plan import DECISION_KEY, OVERRIDES, Plan
 from pointsman.decision import Decision
 from pointsman.errors import PointsmanError
 from pointsman.query import Query
@@ -136,16 +136,22 @@ class RoutedBatches(RoutedCalls):
         self, inputs: Sequence[Any], configs: list[RunnableConfig], kwargs: dict[str, Any]
     ) -> list[tuple[list[int], Router, list[Query]]]:
         """The prompts that can be planned, by router: overrides may differ between configs."""
-        groups: dict[Router, tuple[list[int], list[Query]]] = {}
+        groups: dict[tuple[str, ...], tuple[list[int], Router, list[Query]]] = {}
         for row, (model_input, config) in enumerate(zip(inputs, configs, strict=True)):
             try:
                 plan: Plan = self._plan(model_input, config, kwargs)
             except (ValueError, TypeError, NotImplementedError):  # its own call says what is wrong with it
                 continue
-            rows, queries = groups.setdefault(plan.router, ([], []))
+            rows, _, queries = groups.setdefault(_rule(config), ([], plan.router, []))
             rows.append(row)
             queries.append(plan.query)
-        return [(rows, router, queries) for router, (rows, queries) in groups.items()]
+        return list(groups.values())
+
+
+def _rule(config: RunnableConfig) -> tuple[str, ...]:
+    """What the config asks of the router; calls that ask the same are decided by the same rule."""
+    asked = config.get("configurable") or {}
+    return tuple(repr(asked[key]) if key in asked else "" for key in OVERRIDES)
 
 
 @contextmanager

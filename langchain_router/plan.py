@@ -23,11 +23,21 @@ from pointsman.policies import Policy
 from pointsman.query import Query, Source
 from pointsman.router import Router
 
-__all__ = ["CANDIDATE_KEY", "DECISION_KEY", "POLICY_KEY", "THRESHOLD_KEY", "Plan", "make_plan", "overridden"]
+__all__ = [
+    "CANDIDATE_KEY",
+    "DECISION_KEY",
+    "OVERRIDES",
+    "POLICY_KEY",
+    "THRESHOLD_KEY",
+    "Plan",
+    "make_plan",
+    "overridden",
+]
 
 THRESHOLD_KEY = "router_threshold"
 CANDIDATE_KEY = "router_candidate"
 POLICY_KEY = "router_policy"
+OVERRIDES = (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY)
 DECISION_KEY = "__pointsman_decision"
 """Where a batch, which decides for all prompts at once, leaves each call its decision."""
 _FREE_CHOICE = (None, False, "auto", "none")
@@ -92,7 +102,7 @@ def make_plan(
     config = ensure_config(config)
     name, run_id = config.pop("run_name", None), config.pop("run_id", None)
     configurable = config.setdefault("configurable", {})  # a copy, without our keys: a router further down has its own
-    asked = {key: configurable.pop(key, None) for key in (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY)}
+    asked = {key: configurable.pop(key, None) for key in OVERRIDES}
     decision, named = configurable.pop(DECISION_KEY, None), configurable.pop(QUERY_KEY, None)
     kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
     replay = kwargs.pop(REPLAY_KEY, None)
@@ -166,7 +176,7 @@ def overridden(router: Router, asked: Mapping[str, Any]) -> Router:
     Raises:
         ConfigurationError: an override that cannot work.
     """
-    threshold, candidate, policy = (asked.get(key) for key in (THRESHOLD_KEY, CANDIDATE_KEY, POLICY_KEY))
+    threshold, candidate, policy = (asked.get(key) for key in OVERRIDES)
     if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
         msg = f"{THRESHOLD_KEY} is {threshold!r}; give a win rate in [0, 1]"
         raise ConfigurationError(msg)

@@ -110,6 +110,14 @@ async def test_a_batch_is_scored_in_one_pass(counting: Router) -> None:
     assert Counting.passes == [4] * 6
 
 
+def test_a_batch_with_overrides_takes_one_pass_for_each_rule(counting: Router) -> None:
+    model = routed(router=counting)
+    answers = model.batch(["hi"] * 3, {"configurable": {"router_threshold": 0.001}})
+    assert [routing_decision(answer).candidate for answer in answers] == ["strong"] * 3
+    model.batch(["hi"] * 3, [{"configurable": {"router_policy": Threshold(at)}} for at in (0.3, 0.001, 0.3)])
+    assert Counting.passes == [3, 2, 1]
+
+
 def test_a_batch_honours_max_concurrency_and_returns_exceptions() -> None:
     busy, most, lock = [0], [0], threading.Lock()
 

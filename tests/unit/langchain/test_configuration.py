@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -224,3 +227,33 @@ def test_recorders_in_one_another_hear_every_call_once() -> None:
         model.invoke("hi")
     model.invoke("hi")
     assert (outer.totals.calls, inner.totals.calls) == (3, 1)
+
+
+async def test_a_recorder_can_be_shared_and_listens_inside_itself(caplog: pytest.LogCaptureFixture) -> None:
+    model, recorder = routed(), RoutingRecorder()
+
+    async def task() -> None:
+        with recorder:
+            await model.ainvoke("hi")
+            await asyncio.sleep(0.001)
+            with recorder:
+                await model.ainvoke("hi")
+
+    await asyncio.gather(*[task() for _ in range(5)])
+    with recorder, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda prompt: model.invoke(prompt, {"callbacks": [recorder]}), ["hi"] * 20))
+    model.invoke("hi")
+    assert (recorder.totals.calls, len(recorder.decisions)) == (30, 30)
+    assert not caplog.records, "LangChain logs what a handler raises"
+
+
+def test_a_recorder_keeps_the_newest_calls_and_adds_up_all() -> None:
+    recorder = RoutingRecorder(most=3)
+    model = routed(callbacks=[recorder])
+    answers = [model.invoke("hi") for _ in range(7)]
+    assert recorder.decisions == [routing_decision(answer) for answer in answers[-3:]]
+    assert recorder.totals.calls == 7
+    copied = deepcopy(recorder)
+    assert (copied.totals, copied.decisions) == (recorder.totals, recorder.decisions)
+    with pytest.raises(ConfigurationError, match="most is 0"):
+        RoutingRecorder(most=0)

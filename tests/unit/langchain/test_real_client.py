@@ -163,6 +163,12 @@ async def test_a_stream_cut_before_its_first_word_begins_again_elsewhere(
     assert routing_decision(chunks[0]).fallback_from == "weak"
 
 
+async def test_an_answer_without_a_word_is_a_failure(server: OpenAIServer, model: RoutedChatModel) -> None:
+    server.reply = lambda body: "" if body["model"] == WEAK else "yes"
+    for answer in (model.invoke("hi"), await model.ainvoke("hi")):
+        assert (answer.content, routing_decision(answer).fallback_from) == ("yes", "weak")
+
+
 def test_a_schema_goes_to_the_other_model_too(server: OpenAIServer, model: RoutedChatModel) -> None:
     server.failures.append(Failure(status=500))
     assert model.with_structured_output(Movie, method="json_schema").invoke("A movie?") == Movie(title="word", year=3)
