@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -19,6 +20,7 @@ from llamaindex_router.streams import ain_scope, in_scope
 from llamaindex_router.thinking import signed
 from llamaindex_router.usage import count_usage, is_empty, read_usage, words_of
 from llamaindex_router.watch import Watch
+from pointsman.costs.outcomes import price_outcome
 from pointsman.costs.usage import Usage
 from pointsman.decision import Decision
 from pointsman.errors import EmptyAnswerError
@@ -82,10 +84,11 @@ class RoutedCall:
         self._record: dict[str, object] = {}
         self._parent_span = active_span_id.get()
         self._span = CallSpan()
+        self._held: list[Any] = []
         self._tokens: list[str] = []
         self._last: object = None
         self._usage: Usage | None = None
-        self._begun = False
+        self._begun = choice.attempts.settings is None
         self._settled = False
         self._turn_to(choice.decision)
         note(self._record)
@@ -110,13 +113,13 @@ class RoutedCall:
 
     def stream(self, act: Callable[[FunctionCallingLLM], Generator[T, None, None]]) -> Generator[T, None, None]:
         """The stream that `act` makes the chosen model start, item by item."""
-        return self._relay(act, self._started(act))
+        return self._seen_to(self._relay(act, self._started(act)))
 
     async def astream(
         self, act: Callable[[FunctionCallingLLM], Awaitable[AsyncGenerator[T, None]]]
     ) -> AsyncGenerator[T, None]:
         """`stream`, awaited."""
-        return self._arelay(act, await self._astarted(act))
+        return self._seen_to(self._arelay(act, await self._astarted(act)))
 
     def _started(self, act: Callable[[FunctionCallingLLM], Generator[T, None, None]]) -> Generator[T, None, None]:
         while True:
@@ -137,8 +140,11 @@ class RoutedCall:
             while True:
                 with self._trying(), closing(in_scope(items, self._watch.listening)) as steps:
                     for item in steps:
-                        yield self._take(item)
-                    if self._begun or not self._passed_over(""):
+                        for piece in (item,) if self._begun else self._ready(item):
+                            yield self._take(piece)
+                    if not self._passed_over(""):
+                        for piece in self._held:
+                            yield self._take(piece)
                         return
                 items = self._started(act)
         finally:
@@ -154,8 +160,11 @@ class RoutedCall:
                 with self._trying():
                     async with aclosing(ain_scope(items, self._watch.listening)) as steps:
                         async for item in steps:
-                            yield self._take(item)
-                    if self._begun or not self._passed_over(""):
+                            for piece in (item,) if self._begun else self._ready(item):
+                                yield self._take(piece)
+                    if not self._passed_over(""):
+                        for piece in self._held:
+                            yield self._take(piece)
                         return
                 items = await self._astarted(act)
         finally:
@@ -183,27 +192,47 @@ class RoutedCall:
         """
         if isinstance(error, GeneratorExit):
             return False
-        following = None if self._begun else self._choice.attempts.fail(self._call.decision, error)
-        if following is None:
-            self._settle(error)
-            return False
-        self._turn_to(following)
-        return True
+        if self._left_to_another(error):
+            return True
+        self._settle(error)
+        return False
 
     def _passed_over(self, result: object) -> bool:
         """Whether an answer with nothing in it is left for that of the next model; without one it is the answer."""
-        if not is_empty(result):
+        return is_empty(result) and self._left_to_another(EmptyAnswerError(f"{self._model.name} answered with nothing"))
+
+    def _left_to_another(self, error: BaseException) -> bool:
+        """Whether the next model takes over, as it may until something was said; what the last one cost is kept."""
+        following = None if self._begun else self._choice.attempts.fail(self._call.decision, error)
+        if following is None:
             return False
-        error = EmptyAnswerError(f"{self._model.name} answered with nothing")
-        following = self._choice.attempts.fail(self._call.decision, error)
-        if following is not None:
-            self._turn_to(following)
-        return following is not None
+        self._watch.close()
+        usage = self._watch.usage()
+        if usage is None and isinstance(error, EmptyAnswerError):
+            usage = count_usage(self._asked.prompt, "", self._call.decision.model)
+        spent = price_outcome(self._call.decision, self._call.pool, usage, latency_ms=0.0, error=type(error).__name__)
+        self._call.earlier += (spent,)
+        self._held.clear()
+        self._turn_to(following)
+        return True
 
     def _finish(self, result: T) -> T:
         marked = self._take(result)
         self._settle(None)
         return marked
+
+    def _ready(self, item: T) -> Sequence[T]:
+        """The pieces for the reader: none until the model has said something, for until then another can be asked."""
+        self._held.append(item)
+        if is_empty(item):
+            return ()
+        held, self._held = self._held, []
+        return held
+
+    def _seen_to(self, stream: T) -> T:
+        """The stream, and its end on the record if nobody ever reads it: a generator that has not begun has none."""
+        weakref.finalize(stream, self._settle, None).atexit = False
+        return stream
 
     def _take(self, item: T) -> T:
         """Look at a result or an item of a stream, and mark it where it can carry the record.
@@ -235,7 +264,6 @@ class RoutedCall:
         usage = self._usage or self._watch.usage()
         if usage is None and (error is None or self._answer):
             usage = count_usage(self._asked.prompt, self._answer, self._call.decision.model)
-        self._call.attempts = self._choice.attempts.made
         outcome = self._call.close(usage, error)
         if error is None:
             self._chooser.answered(self._choice, self._call.decision)

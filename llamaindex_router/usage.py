@@ -62,8 +62,10 @@ def is_empty(result: object) -> bool:
     """Whether a model has said nothing at all: no word, no tool call, nothing else."""
     if isinstance(result, ChatResponse):
         message = result.message
+        if result.delta or result.additional_kwargs.get("thinking_delta"):  # a thought may be there alone
+            return False
         return not (message.additional_kwargs or any(getattr(block, "text", block) for block in message.blocks))
-    text = result.text if isinstance(result, CompletionResponse) else result
+    text = (result.text or result.delta or "") if isinstance(result, CompletionResponse) else result
     return isinstance(text, str) and not text
 
 

@@ -181,6 +181,22 @@ def test_a_stream_left_by_its_reader_is_settled_too():
     assert [outcome.estimated for outcome in recorder.outcomes] == [True]
 
 
+def test_a_stream_that_nobody_reads_is_settled_too():
+    pair = scripted_pair()
+    with RoutingRecorder() as recorder:
+        pair.llm.stream_chat([ChatMessage(content="easy")])
+        gc.collect()
+    assert [(o.estimated, o.output_tokens, o.error) for o in recorder.outcomes] == [(True, 0, None)]
+
+
+async def test_an_async_stream_that_nobody_reads():
+    pair = scripted_pair()
+    with RoutingRecorder() as recorder:
+        await pair.llm.astream_chat([ChatMessage(content="easy")])
+        gc.collect()
+    assert [(o.estimated, o.output_tokens, o.error) for o in recorder.outcomes] == [(True, 0, None)]
+
+
 async def test_an_abandoned_async_stream():
     pair = scripted_pair()
     with RoutingRecorder() as recorder:

@@ -89,7 +89,7 @@ async def test_a_react_agents_retry_is_scored_by_the_users_words():
     def steps(prompt):
         return next(answers)
 
-    pair = scripted_pair(weak={"answer": steps}, stages={"agent": "score"})
+    pair = scripted_pair(weak={"answer": steps}, stages={"agent": "score"}, failover=None)
     await ReActAgent(tools=[TOOL], llm=pair.llm).run("an easy sum")
     assert pair.scored == ["an easy sum"] * 3
 

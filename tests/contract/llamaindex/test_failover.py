@@ -5,7 +5,7 @@ import copy
 import pickle
 
 import pytest
-from llama_index.core.llms import ChatMessage
+from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 
@@ -59,12 +59,13 @@ def test_an_answer_tells_of_both():
 
 
 class Cut(ScriptedLLM):
-    """Breaks off after some pieces."""
+    """Begins with nothing, as providers do that send the role first, and breaks off after some pieces."""
 
     pieces: int = 1
 
     def stream_chat(self, messages, **kwargs):
         def broken():
+            yield SILENCE
             yield from list(super(Cut, self).stream_chat(messages, **kwargs))[: self.pieces]
             raise DOWN
 
@@ -74,16 +75,19 @@ class Cut(ScriptedLLM):
         chunks = [chunk async for chunk in await super().astream_chat(messages, **kwargs)][: self.pieces]
 
         async def broken():
-            for chunk in chunks:
+            for chunk in (SILENCE, *chunks):
                 yield chunk
             raise DOWN
 
         return broken()
 
 
-def cut_after(pieces):
+SILENCE = ChatResponse(message=ChatMessage(role="assistant", content=""), delta="")
+
+
+def cut_after(pieces, **settings):
     pair = scripted_pair()
-    return RouterLLM(strong=pair.strong, weak=Cut(name="small", pieces=pieces), router=pair.llm.router)
+    return RouterLLM(strong=pair.strong, weak=Cut(name="small", pieces=pieces), router=pair.llm.router, **settings)
 
 
 async def read(llm, asynchronous):
@@ -161,13 +165,31 @@ async def test_calls_at_once_fail_over_on_their_own():
     assert {routing_decision(response).candidate for response in responses} == {"strong"}
 
 
-@pytest.mark.parametrize("method", ["complete", "acomplete", "chat", "predict", "apredict"])
-def test_an_answer_with_nothing_in_it_is_left_for_the_next_models(method):
+@pytest.mark.parametrize("failover", [Failover(), None])
+def test_pieces_with_nothing_in_them_come_before_the_first_word(failover):
+    stream = cut_after(9, failover=failover).stream_chat([ChatMessage(content="an easy one")])
+    assert [next(stream).delta for _ in range(3)] == ["", "an", " answer"]
+    with pytest.raises(ConnectionError):
+        next(stream)
+
+
+TALKING = [name for name in CALLS if not any(word in name for word in ("tools", "structured", "call"))]
+
+
+@pytest.mark.parametrize("method", TALKING)
+def test_an_answer_with_nothing_in_it_is_left_for_the_next_models_and_paid_for(method):
     pair = scripted_pair(weak={"answer": ""})
     with RoutingRecorder() as recorder:
-        run(pair.llm, method, "an easy one")
-    assert recorder.decisions[0].fallback_from == "weak"
-    assert recorder.decisions[0].reason == "weak failed: empty (EmptyAnswerError)"
+        result = run(pair.llm, method, "an easy one")
+    assert plain(result) == plain(run(scripted_pair().strong, method, "an easy one"))
+    (decision,), (outcome,) = recorder.decisions, recorder.outcomes
+    assert decision.fallback_from == "weak"
+    assert decision.reason == "weak failed: empty (EmptyAnswerError)"
+    ((asked, _),) = pair.weak.billed
+    ((_, answered),) = pair.strong.billed
+    assert (outcome.input_tokens, outcome.output_tokens, outcome.attempts) == (2 * asked, answered, 2)
+    assert outcome.cost_usd == pytest.approx((asked * 1 + asked * 10 + answered * 100) / 1e6)
+    assert outcome.saved_usd == pytest.approx(-asked * 1 / 1e6), "the strong model alone would have taken one call"
 
 
 def test_an_empty_answer_is_an_answer_where_nobody_has_a_better_one():

@@ -134,6 +134,21 @@ async def test_a_failing_model_is_replaced(server, llm, status):
     assert [body["model"] for body in server.requests] == ["gpt-4o-mini", "gpt-4o"] * len(ways)
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_stream_that_is_cut_before_its_first_word_is_taken_over(server, llm, asynchronous):
+    """OpenAI sends the role first, in a piece of its own."""
+    server.failures.append(Failure(cut_after=1))
+    messages = [ChatMessage(content="an easy one")]
+    if asynchronous:
+        pieces = [piece async for piece in await llm.astream_chat(messages)]
+    else:
+        pieces = list(llm.stream_chat(messages))
+    assert pieces[-1].message.content.startswith("gpt-4o has read")
+    assert "".join(piece.delta for piece in pieces) == pieces[-1].message.content
+    assert routing_decision(pieces[0]).fallback_from == "weak"
+    assert [body["model"] for body in server.requests] == ["gpt-4o-mini", "gpt-4o"]
+
+
 def test_a_stream_that_is_cut_is_the_callers_to_see(server, llm):
     server.failures.append(Failure(cut_after=2))
     with RoutingRecorder() as recorder, pytest.raises(RemoteProtocolError):

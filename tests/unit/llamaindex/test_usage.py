@@ -3,10 +3,16 @@
 from types import SimpleNamespace
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, ToolCallBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 from pydantic import BaseModel
 
-from llamaindex_router.usage import count_usage, read_usage, words_of
+from llamaindex_router.usage import count_usage, is_empty, read_usage, words_of
 from llamaindex_router.watch import Watch
 from pointsman import Usage
 
@@ -163,3 +169,31 @@ def test_late_events_are_not_heard():
     watch.started("b", "gpt")
     watch.ended("b", reported(3, 4))
     assert watch.usage() == Usage(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("piece", "empty"),
+    [
+        (ChatResponse(message=ChatMessage(role="assistant", content="")), True),
+        (ChatResponse(message=ChatMessage(role="assistant", content=""), delta="a"), False),
+        (
+            ChatResponse(
+                message=ChatMessage(role="assistant", content=None), additional_kwargs={"thinking_delta": "hm"}
+            ),
+            False,
+        ),
+        (ChatResponse(message=ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm")])), False),
+        (
+            ChatResponse(
+                message=ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs={})])
+            ),
+            False,
+        ),
+        (CompletionResponse(text=""), True),
+        (CompletionResponse(text="", delta="a"), False),
+        ("", True),
+        ("a", False),
+    ],
+)
+def test_a_piece_says_something_by_its_delta_too(piece, empty):
+    assert is_empty(piece) is empty
