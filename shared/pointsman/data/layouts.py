@@ -14,7 +14,7 @@ from pointsman.data.routerbench import is_routerbench, wide_columns
 from pointsman.data.tables import Columns, read_columns
 from pointsman.errors import ConfigurationError, DataError
 
-__all__ = ["LAYOUTS", "Loaded", "column_map", "load_outcomes"]
+__all__ = ["LAYOUTS", "Loaded", "column_map", "load_outcomes", "named_columns"]
 
 LAYOUTS: Mapping[str, Benchmark] = {
     "routellm-mmlu": "mmlu",
@@ -23,7 +23,7 @@ LAYOUTS: Mapping[str, Benchmark] = {
 }
 """Names of RouteLLM's benchmarks, for a folder that holds all three."""
 
-_PLAIN = ("prompt", "prompt_id", "task", "time")
+_PLAIN = ("prompt", "prompt_id", "task", "time", "model_a", "model_b", "winner", "weight")
 _PER_MODEL = ("score", "cost", "in_tok", "out_tok")
 _PICKLES = (".pkl", ".pickle")
 
@@ -51,7 +51,7 @@ class Loaded:
         if name == "task":
             return self.outcomes.tasks
         if name not in self.extra:
-            msg = f"{self.name}: no column {name!r} to split by; there are {', '.join(['task', *self.extra][:12])}"
+            msg = f"{self.name}: no column {name!r}; there are {', '.join(list({'task': 0, **self.extra})[:12])}"
             raise DataError(msg)
         return self.extra[name]
 
@@ -65,8 +65,9 @@ def load_outcomes(path: str | Path, *, columns: Mapping[str, str] | None = None,
 
     Args:
         path: the file or folder.
-        columns: name in the wide layout -> name in the file, such as {"prompt": "question", "score|gpt-4": "gpt4_ok"};
-            beside prompt, prompt_id, task and score|<model> also cost|<model>, in_tok|<model>, out_tok|<model>, time.
+        columns: name here -> name in the file, such as {"prompt": "question", "score|gpt-4": "gpt4_ok"}: prompt,
+            prompt_id, task, time, score|<model>, cost|<model>, in_tok|<model>, out_tok|<model>; of battles also
+            model_a, model_b, winner, weight.
         layout: one of `LAYOUTS`, for a folder.
 
     Raises:
@@ -83,17 +84,24 @@ def load_outcomes(path: str | Path, *, columns: Mapping[str, str] | None = None,
     if layout is not None:
         msg = f"layout {layout} is a folder's, and {file.name} is not one; leave the layout out"
         raise ConfigurationError(msg)
+    named = named_columns(file, columns)
+    if {"model_a", "model_b"} <= named.keys():
+        return Loaded(battles_to_outcomes(Battles.from_columns(named, file.name)), {}, file.stem)
+    kept = [row for row, prompt in enumerate(named.get("prompt", ())) if prompt]
+    extra = {name: [values[row] for row in kept] for name, values in named.items() if _is_extra(name)}
+    return Loaded(Outcomes.from_columns(named, file.name), extra, file.stem)
+
+
+def named_columns(path: str | Path, columns: Mapping[str, str] | None = None) -> Columns:
+    """The columns of a file under the names that they have here; arguments and errors as for `load_outcomes`."""
+    file = Path(path)
     raw = read_frame_pickle(file) if file.suffix.lower() in _PICKLES else read_columns(file)
-    if {"model_a", "model_b"} <= raw.keys() and not columns:
-        return Loaded(battles_to_outcomes(Battles.read(file)), {}, file.stem)
     if is_routerbench(raw) and not columns:
         raw = wide_columns(raw, file.name) | {name: values for name, values in raw.items() if "|" not in name}
     named = _renamed(raw, columns or {}, file.name)
     if "task" not in named and "eval_name" in named:
         named["task"] = named["eval_name"]
-    kept = [row for row, prompt in enumerate(named.get("prompt", ())) if prompt]
-    extra = {name: [values[row] for row in kept] for name, values in named.items() if _is_extra(name)}
-    return Loaded(Outcomes.from_columns(named, file.name), extra, file.stem)
+    return named
 
 
 def column_map(pairs: Sequence[str]) -> dict[str, str]:

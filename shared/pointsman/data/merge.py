@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pointsman.data.layouts import load_outcomes, named_columns
 from pointsman.data.outcomes import Battles, Outcomes
-from pointsman.data.tables import Columns, read_columns
+from pointsman.data.tables import Columns
 from pointsman.errors import DataError
 
 __all__ = ["hashes", "merge_battles", "merge_outcomes", "read_data"]
 
 
-def read_data(paths: Sequence[str | Path]) -> Outcomes | Battles:
+def read_data(
+    paths: Sequence[str | Path], *, columns: Mapping[str, str] | None = None, layout: str | None = None
+) -> Outcomes | Battles:
     """Read files that are all outcomes, or all battles; a file with a column `score|<model>` holds outcomes.
+
+    Args:
+        paths: csv, jsonl or parquet, RouterBench's pickle, or RouteLLM's folder.
+        columns: what the columns of the files are, see `load_outcomes`.
+        layout: of a folder, see `load_outcomes`.
 
     Raises:
         DataError: a file is absent or not what its layout promises, or the files are of both kinds.
+        ConfigurationError: a folder without a layout, or a name that there is not.
         MissingExtraError: one is parquet and pyarrow is not installed.
     """
-    wide = {str(path): _is_wide(read_columns(path), Path(path).name) for path in paths}
-    if len(set(wide.values())) > 1:
-        named = [next(Path(path).name for path, kind in wide.items() if kind is each) for each in (True, False)]
-        msg = f"{named[0]} holds outcomes and {named[1]} battles; give files of one kind"
+    parts = [_read(path, columns, layout) for path in paths]
+    kinds = {type(part): Path(path).name for part, path in zip(parts, paths, strict=True)}
+    if len(kinds) > 1:
+        msg = f"{kinds[Outcomes]} holds outcomes and {kinds[Battles]} battles; give files of one kind"
         raise DataError(msg)
-    if all(wide.values()):
-        return merge_outcomes([Outcomes.read(path) for path in paths])
-    return merge_battles([Battles.read(path) for path in paths])
+    battles = [part for part in parts if isinstance(part, Battles)]
+    return merge_battles(battles) if battles else merge_outcomes([p for p in parts if isinstance(p, Outcomes)])
+
+
+def _read(path: str | Path, columns: Mapping[str, str] | None, layout: str | None) -> Outcomes | Battles:
+    file = Path(path)
+    if layout is not None or file.is_dir():
+        return load_outcomes(file, layout=layout).outcomes
+    named = named_columns(file, columns)
+    return (Outcomes if _is_wide(named, file.name) else Battles).from_columns(named, file.name)
 
 
 def _is_wide(columns: Columns, file: str) -> bool:
@@ -91,5 +107,9 @@ def merge_battles(tables: Sequence[Battles]) -> Battles:
 
 
 def hashes(paths: Sequence[str | Path]) -> list[dict[str, str]]:
-    """Name and sha256 of each file, for the record of what a router was made from."""
-    return [{"file": Path(path).name, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()} for path in paths]
+    """Name and sha256 of each file, and of each file in a folder, for the record of what a router was made from."""
+    found = [Path(path) for path in paths]
+    files = [file for path in found for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    return [
+        {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} for file in files if file.is_file()
+    ]

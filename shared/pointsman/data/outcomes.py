@@ -178,8 +178,17 @@ class Battles:
             DataError: A column is missing, a winner is none of these, or a weight is no such number.
             MissingExtraError: The file is parquet and pyarrow is not installed.
         """
-        file = Path(path).name
-        columns = read_columns(path)
+        return cls.from_columns(read_columns(path), Path(path).name, prompt=prompt, model_a=model_a, model_b=model_b)
+
+    @classmethod
+    def from_columns(
+        cls, columns: Columns, file: str, *, prompt: str = "prompt", model_a: str = "model_a", model_b: str = "model_b"
+    ) -> "Battles":
+        """Columns in the layout that `read` takes from a file; `file` names them in errors.
+
+        Raises:
+            DataError: As for `read`.
+        """
         if is_arena(columns):
             columns = battle_columns(columns, file)
         require(columns, [prompt, model_a, model_b, "winner"], file)

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from pointsman.data.layouts import LAYOUTS, column_map, load_outcomes
+from pointsman.data.merge import hashes, read_data
+from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.data.routellm import STRONG, WEAK, read_routellm
 from pointsman.errors import ConfigurationError, DataError
 from tests.support.frames import FRAMES
@@ -135,6 +137,33 @@ def test_what_cannot_be_read_is_one_clear_error(tmp_path, wrong, kind, text):
     with pytest.raises(kind, match=text) as refused:
         wrong(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_training_reads_every_layout_that_evaluation_reads(tmp_path):
+    routellm(tmp_path / "r")
+    assert len(read_data([tmp_path / "r"], layout="routellm-mmlu")) == 2
+    (tmp_path / "rb.pkl").write_bytes(FRAMES["pandas 2, protocol 4"])
+    assert isinstance(read_data([tmp_path / "rb.pkl"]), Outcomes)
+    votes = tmp_path / "votes.csv"
+    votes.write_text("prompt,prompt_text,left,right,winner\n8,Why?,m,n,left\n8,Why?,n,m,tie\n")
+    with pytest.raises(DataError, match="no column 'model_a', 'model_b'"):
+        read_data([votes])
+    named = column_map(["prompt=prompt_text", "model_a=left", "model_b=right"])
+    battles = read_data([votes], columns=named)
+    assert isinstance(battles, Battles)
+    assert (battles.prompts, battles.labels.tolist()) == (("Why?", "Why?"), [1, 0.5])
+    assert load_outcomes(votes, columns=named).outcomes.score("m").tolist() == [0.75]
+    (tmp_path / "o.csv").write_text("question,ok\nWhy?,1\n")
+    outcomes = read_data([tmp_path / "o.csv"], columns={"prompt": "question", "score|m": "ok"})
+    assert isinstance(outcomes, Outcomes)
+    assert outcomes.models == ("m",)
+
+
+def test_a_folder_is_hashed_file_by_file(tmp_path):
+    routellm(tmp_path / "r")
+    found = hashes([tmp_path / "r", tmp_path / "r/gsm8k/gsm8k_responses.csv"])
+    assert [each["file"] for each in found].count("gsm8k_responses.csv") == 2
+    assert len({each["sha256"] for each in found}) == len(found) - 1
 
 
 @pytest.mark.data
