@@ -40,6 +40,8 @@ class _Events:
         """The last event with the record, which becomes the message's response metadata; any other as it is."""
         event, message = piece
         if message is None:
+            delta = event.get("delta") or {}
+            route.hear(delta.get("text") or "")
             return event
         record = route.settle(message).response_metadata[ROUTING_KEY]
         return {**event, "metadata": {**(event.get("metadata") or {}), ROUTING_KEY: record}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from contextvars import ContextVar
 from copy import deepcopy
@@ -29,7 +28,6 @@ __all__ = ["RoutingRecorder"]
 @dataclass
 class _Recorded:
     decision: Decision
-    started: float
     outcome: Outcome | None = None
     prompt: str = ""
 
@@ -134,9 +132,7 @@ class RoutingRecorder(_Quiet):
             return
         decision = Decision.from_dict(data)
         with self._lock:
-            call = self._open.get(run_id) or _Recorded(
-                decision, time.perf_counter(), None, self._prompts.get(run_id, "")
-            )
+            call = self._open.get(run_id) or _Recorded(decision, prompt=self._prompts.get(run_id, ""))
             call.decision = decision  # another, where a model failed and one more is asked
             self._calls[run_id] = self._open[run_id] = call
             if self.most is not None and len(self._calls) > self.most:
@@ -151,9 +147,8 @@ class RoutingRecorder(_Quiet):
     @override
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._prompts.pop(run_id, None)
-        if (call := self._open.get(run_id)) is not None:
-            latency = (time.perf_counter() - call.started) * 1e3
-            self._close(run_id, Outcome(decision_id=call.decision.id, latency_ms=latency, error=type(error).__name__))
+        if run_id in self._open:
+            self._close(run_id, outcome_from(kwargs.get(ROUTING_KEY)))
 
     def _close(self, run_id: UUID, outcome: Outcome | None) -> None:
         with self._lock:
@@ -206,7 +201,7 @@ class _Listener(_Quiet):
     @override
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         for recorder in self.recorders:
-            recorder.on_chain_error(error, run_id=run_id)
+            recorder.on_chain_error(error, run_id=run_id, **kwargs)
 
 
 _listening: ContextVar[_Listener | None] = ContextVar("pointsman_routing_recorder", default=None)

@@ -65,6 +65,7 @@ class Route:
         self._held: list[Any] = []
         self._record: dict[str, Any] | None = None
         self._chunks: list[AIMessageChunk] = []
+        self._heard = ""
         pool = plan.router.pool
         if plan.model_name is not None:
             self.decision = replace(decision, model=plan.model_name)
@@ -138,6 +139,8 @@ class Route:
             if isinstance(error, GeneratorExit):
                 error = None
             answer = answer or self._gathered() or (self.tap.answer if self.tap else None)
+            if answer is None and self._heard:
+                answer = AIMessage(self._heard)
             unknown = error is not None and answer is None
             usage = None if unknown else usage_of(answer, self.messages, self.decision.model)
             self.outcome = self.call.close(usage, error)
@@ -170,6 +173,10 @@ class Route:
         """A callback handler that hears what the pieces do not tell: tokens on their way, and what a parser reads."""
         self.tap = Tap(self.spoken if isinstance(self._door, Whole) else None)
         return self.tap
+
+    def hear(self, text: str) -> None:
+        """Text has gone to the reader in a form that is no message; it counts where the message never comes."""
+        self._heard += text
 
     def spoken(self) -> None:
         """The reader has seen something of the answer, if by another way, so no other model can be asked for it."""

@@ -34,7 +34,7 @@ from langchain_router.route import Route
 from pointsman.cascade.steps import adrive, drive
 from pointsman.chat import Answer, aask_model, ask_model
 from pointsman.decision import Decision
-from pointsman.records import EVENT_NAME, Call, decision_metadata, outcome_metadata
+from pointsman.records import EVENT_NAME, ROUTING_KEY, Call, decision_metadata, outcome_metadata, routing_record
 
 if TYPE_CHECKING:
     from pointsman.cascade import Ask, Cascade, Verdict
@@ -116,6 +116,8 @@ class _RunBase:
         if (before := self._route) is not None:
             self._since = before.call
             self._since.earlier = (before.finish(),)
+        if self._accepted is None:
+            decision = self._attempts.admit(decision)
         self._route = route = Route(self._plan, decision, self._door, self._attempts, self._since)
         metadata = {**route.config.get("metadata", {}), **decision_metadata(route.decision)}
         route.config = {**route.config, "metadata": metadata}
@@ -142,10 +144,16 @@ class _RunBase:
         self._accepted = None if verdict.answer is None else verdict.answer.raw
         return verdict.decision
 
-    def _close(self, handlers: Sequence[BaseCallbackHandler], run_id: UUID | None, error: BaseException | None) -> None:
-        """What is kept of the call: in the conversation, and in the metadata of this run where a tracer keeps it."""
+    def _close(
+        self, handlers: Sequence[BaseCallbackHandler], run_id: UUID | None, error: BaseException | None
+    ) -> dict[str, Any]:
+        """What is kept of the call: in the conversation, and in the metadata of this run where a tracer keeps it.
+
+        Returns:
+            What handlers are told with an error: the record, for a run that fails has no outputs.
+        """
         if (route := self._route) is None:
-            return
+            return {}
         outcome = route.finish(error=error)
         self._conduct.remember(self._plan, route.decision, outcome)
         for handler in handlers:
@@ -154,6 +162,7 @@ class _RunBase:
                 run, "add_metadata"
             ):  # LangSmith's; isinstance with a protocol takes ten times as long
                 run.add_metadata(decision_metadata(route.decision) | outcome_metadata(outcome))
+        return {ROUTING_KEY: routing_record(route.decision, outcome)} if error is not None else {}
 
     def _ended_well(self, error: BaseException | None) -> bool:
         """A reader who leaves a stream has not failed."""
@@ -213,13 +222,13 @@ class Run(_RunBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         run = self._run
-        self._close(run.handlers if run else (), run.run_id if run else None, error)
+        record = self._close(run.handlers if run else (), run.run_id if run else None, error)
         if run is None:
             return
         if self._route is not None and self._ended_well(error):
             run.on_chain_end(self._route.outputs)
         elif error is not None:
-            run.on_chain_error(error)
+            run.on_chain_error(error, **record)
 
 
 class AsyncRun(_RunBase):
@@ -275,10 +284,10 @@ class AsyncRun(_RunBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         run = self._run
-        self._close(run.handlers if run else (), run.run_id if run else None, error)
+        record = self._close(run.handlers if run else (), run.run_id if run else None, error)
         if run is None:
             return
         if self._route is not None and self._ended_well(error):
             await run.on_chain_end(self._route.outputs)
         elif error is not None:
-            await run.on_chain_error(error)
+            await run.on_chain_error(error, **record)

@@ -86,6 +86,21 @@ class Breaker:
         with self._lock:
             return {name: why for name, health in self._health.items() if (why := _why(health, now)) is not None}
 
+    def admit(self, name: str) -> str | None:
+        """Why a call should not go to this candidate; None lets it go there, as the probe if the cool-down is over.
+
+        One step, so that of many calls at the same time one is the probe.
+        """
+        if name not in self._health:
+            return None
+        now = self._clock()
+        with self._lock:
+            health = self._health.get(name)
+            why = None if health is None else _why(health, now)
+            if health is not None and why is None:
+                health.probed_until = now + self._settings.cool_down_s
+            return why
+
     def asked(self, name: str) -> None:
         """A call goes to this candidate: if its cool-down is over, this is the probe."""
         if name in self._health:
@@ -141,6 +156,24 @@ class Attempts:
 
     def __post_init__(self) -> None:
         self.excluded = {} if self.breaker is None else self.breaker.closed()
+
+    def admit(self, decision: Decision) -> Decision:
+        """The decision to act by: another candidate's, where the chosen one has failed since it was decided.
+
+        A batch decides for all its prompts at once, and of calls at the same time one alone tries a candidate again.
+        """
+        if self.breaker is None or decision.forced:
+            return decision
+        name = decision.candidate
+        if (why := self.breaker.admit(name)) is None:
+            return decision
+        shut = self.breaker.closed() | {name: why}
+        other = self.router.instead(decision, shut | self._failed)
+        if other is None:
+            return decision  # better to try it than to fail
+        self.excluded = self.excluded | shut
+        reason = f"{other.candidate} instead of {name}, which is {why}"
+        return replace(other, reason=reason, fallback_from=decision.fallback_from)
 
     def start(self, decision: Decision) -> None:
         """The decision's candidate is about to be called."""

@@ -89,6 +89,8 @@ class Call:
 class Totals:
     """Sums over calls; a cost that is not known for every call is None.
 
+    A call that ended in an error before any token was refused, and costs nothing.
+
     Attributes:
         calls: routed calls.
         by_candidate: candidate -> calls.
@@ -111,6 +113,8 @@ class Totals:
         self.by_candidate[decision.candidate] = self.by_candidate.get(decision.candidate, 0) + 1
         if outcome is None:
             self.cost_usd = self.baseline_cost_usd = self.saved_usd = None
+            return
+        if outcome.error is not None and outcome.input_tokens is None:
             return
         asked, answered = self.tokens.get(decision.model, (0, 0))
         self.tokens[decision.model] = (

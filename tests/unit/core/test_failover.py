@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -258,6 +259,32 @@ def test_one_that_is_left_alone_is_the_last_resort(router: Router) -> None:
     assert first.candidate == "strong"
     assert second is not None
     assert second.candidate in ("middle", "weak")
+
+
+def test_what_failed_since_a_decision_was_made_is_passed_by(router: Router, clock: Clock) -> None:
+    breaker = Breaker(Failover(), clock)
+    attempts = Attempts(router, Failover(), breaker)
+    first = router.decide("Prove it.")
+    assert attempts.admit(first) is first
+    breaker.failed("strong", "timeout")
+    other = attempts.admit(first)
+    assert (first.candidate, other.candidate, other.fallback_from) == ("strong", "weak", None)
+    assert other.gated["strong"] == "left alone for 10 s more after timeout"
+    assert attempts.fail(other, ThrottledError()).candidate == "middle"
+    for name in ("middle", "weak"):
+        breaker.failed(name, "timeout")
+    assert attempts.admit(first) is first, "where all are left alone the call is made all the same"
+    forced = router.with_policy(Always("strong")).decide("Prove it.")
+    assert attempts.admit(forced) is forced
+
+
+def test_one_call_is_admitted_to_try_again(clock: Clock) -> None:
+    breaker = Breaker(Failover(cool_down_s=10), clock)
+    breaker.failed("weak", "timeout")
+    clock.now = 10
+    with ThreadPoolExecutor(16) as pool:
+        admitted = list(pool.map(lambda _: breaker.admit("weak"), range(64)))
+    assert admitted.count(None) == 1
 
 
 def test_troubles_of_one_call_leave_the_candidate_in_service(router: Router) -> None:

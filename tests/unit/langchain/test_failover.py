@@ -194,6 +194,40 @@ def test_one_that_failed_has_its_rest_and_is_then_tried_again() -> None:
     assert [routing_decision(model.invoke("hi")).candidate for _ in range(2)] == ["weak", "weak"]
 
 
+class Late(FakeChat):
+    """Takes its time, in which others may come."""
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return self._generate(*args, **kwargs)
+
+
+async def test_of_many_calls_at_once_one_tries_it_again() -> None:
+    for ask in (
+        lambda model: model.abatch(["hi"] * 20),
+        lambda model: asyncio.gather(*[model.ainvoke("hi") for _ in range(20)]),
+    ):
+        weak = Late(model="small", fails=RateLimitError("slow down"))
+        model = routed(weak=weak, failover=Failover(cool_down_s=0.3))
+        await model.ainvoke("hi")
+        await asyncio.sleep(0.35)
+        weak.fails = None
+        decisions = [routing_decision(answer) for answer in await ask(model)]
+        assert len(weak.calls) == 2
+        others = [decision for decision in decisions if decision.candidate == "strong"]
+        assert len(others) == 19
+        assert all(decision.gated["weak"] == "being tried again after rate limit" for decision in others)
+        assert all(decision.fallback_from is None for decision in others)
+
+
+def test_a_batch_that_was_decided_before_a_failure_leaves_it_alone() -> None:
+    weak = FakeChat(model="small", fails=RateLimitError("slow down"))
+    answers = routed(weak=weak).batch(["hi"] * 10, {"max_concurrency": 1})
+    assert len(weak.calls) == 1
+    assert [routing_decision(answer).fallback_from for answer in answers] == ["weak"] + [None] * 9
+    assert "strong instead of weak, which is left alone for" in routing_decision(answers[-1]).reason
+
+
 def test_a_batch_leaves_it_alone_too_and_another_model_object_does_not() -> None:
     weak = FakeChat(model="small", fails=RateLimitError("slow down"))
     model = routed(weak=weak)

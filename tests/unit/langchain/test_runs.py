@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from langchain_core.tracers.context import collect_runs
 from langsmith import Client
 
 from langchain_router import RoutedChatModel, RoutingRecorder, routing_decision, routing_outcome
+from pointsman import count_tokens
 from tests.support.langchain import HARD, FakeChat, Recording, routed
 
 Drive = Callable[[RoutedChatModel, dict[str, Any]], Any]
@@ -180,6 +182,52 @@ async def test_an_async_reader_who_leaves_closes_both_runs_too() -> None:
         await stream.aclose()
     assert seen.order[-2:] == ["llm_error", "chain_end"]
     assert [outcome.error for outcome in recorder.outcomes] == [None]
+
+
+async def test_what_a_reader_of_events_has_had_is_billed() -> None:
+    with RoutingRecorder() as recorder:
+        stream = routed().stream_events("hi", version="v3")
+        heard = [delta for _, delta in zip(range(3), stream.text, strict=False)]
+
+        del stream
+        gc.collect()
+    (outcome,) = recorder.outcomes
+    assert outcome.output_tokens == count_tokens("".join(heard)).tokens
+    assert outcome.estimated
+
+
+async def test_a_stream_that_is_cancelled_is_billed_an_estimate() -> None:
+    class Slow(FakeChat):
+        async def _astream(self, *args: Any, **kwargs: Any) -> Any:
+            for chunk in self._stream(*args, **kwargs):
+                yield chunk
+                await asyncio.sleep(0.01 if chunk.text == "small" else 30)
+
+    async def read() -> None:
+        async for chunk in routed(weak=Slow(model="small")).astream("hi", {"callbacks": [recorder]}):
+            heard.append(str(chunk.content))
+            if len(heard) == 2:
+                enough.set()
+
+    recorder, heard, enough = RoutingRecorder(), list[str](), asyncio.Event()
+    task = asyncio.create_task(read())
+    await enough.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (outcome,) = recorder.outcomes
+    assert (outcome.error, outcome.estimated) == ("CancelledError", True)
+    assert outcome.output_tokens == count_tokens("".join(heard)).tokens
+    assert recorder.totals.cost_usd == outcome.cost_usd
+
+
+def test_a_call_that_is_refused_costs_nothing_and_leaves_the_bill_known() -> None:
+    model, recorder = routed(weak=FakeChat(fails="no")), RoutingRecorder()
+    with pytest.raises(RuntimeError):
+        model.invoke("hi", {"callbacks": [recorder]})
+    assert (recorder.totals.calls, recorder.totals.cost_usd) == (1, 0.0)
+    outcome = routing_outcome(model.invoke(HARD, {"callbacks": [recorder]}))
+    assert (recorder.totals.calls, recorder.totals.cost_usd) == (2, outcome.cost_usd)
 
 
 async def test_a_cancelled_call_ends_in_an_error() -> None:
