@@ -141,7 +141,8 @@ class Router:
 
     def expected_cost(self, queries: Sequence[Query], *, reply_tokens: int = REPLY_TOKENS) -> Floats:
         """USD for a call of each candidate with an answer of so many tokens, float64[n, m]; NaN for unknown prices."""
-        return np.array([self._estimate(query, reply_tokens) for query in queries], dtype=np.float64)
+        rows = [self._estimate(query, reply_tokens) for query in queries]
+        return np.array(rows, dtype=np.float64)  # where a None becomes NaN
 
     async def adecide_batch(
         self, queries: Sequence[Query | str], *, excluded: Mapping[str, str] | None = None
@@ -322,11 +323,10 @@ class Router:
         closed = {name: why for name, why in excluded.items() if name in self.pool.names} | gated
         return gated if len(closed) == len(self.pool) else closed
 
-    def _estimate(self, query: Query, reply_tokens: int) -> list[float]:
+    def _estimate(self, query: Query, reply_tokens: int) -> list[float | None]:
         tokens = query.prompt_tokens if query.prompt_tokens is not None else estimate_tokens(query.text)
         usage = Usage(tokens, reply_tokens, estimated=True)
-        costs = (candidate.price.cost(usage) for candidate in self.pool)
-        return [float("nan") if cost is None else cost for cost in costs]
+        return [candidate.price.cost(usage) for candidate in self.pool.candidates]
 
     def _score(self, queries: Sequence[Query]) -> tuple[Floats, Floats | None]:
         """Quality [n, m] and win rates [n]; NaN for queries without words."""

@@ -39,5 +39,6 @@ class ConcatEmbedder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Standardised vectors float32[n, dim]."""
         vectors = np.concatenate([part.encode(texts) for part in self.parts], axis=1)
-        standardised = (vectors - self.mean) / self.scale
-        return np.asarray(np.minimum(np.maximum(standardised, -self.clip), self.clip))  # at half of np.clip's time
+        vectors -= self.mean
+        vectors /= self.scale
+        return np.asarray(np.minimum(np.maximum(vectors, -self.clip), self.clip))  # at half of np.clip's time

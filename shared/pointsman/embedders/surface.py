@@ -80,7 +80,7 @@ def _features(text: str) -> list[float]:
         log1p(min(len(text), _LONG_ENOUGH)),
         log1p(len(words)),
         min(len(raw) / count, 20.0),
-        sum(len(word) > 8 for word in words) / count,
+        len([word for word in words if len(word) > 8]) / count,
         len(set(words)) / count,
         log1p(len(words) / sentences),
         log1p(raw.count(b"\n")),

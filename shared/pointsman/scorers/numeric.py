@@ -16,8 +16,7 @@ Floats = NDArray[np.float64]
 
 def sigmoid(x: Floats) -> Floats:
     """1 / (1 + e^-x), without overflow: e is raised to negative numbers only."""
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small))
+    return np.asarray(np.exp(np.minimum(x, 0.0)) / (1.0 + np.exp(np.copysign(x, -1.0))))
 
 
 def logit(p: Floats, *, bound: float = 6.0) -> Floats:
@@ -42,8 +41,8 @@ def row_by_row(vectors: Floats, weights: Floats) -> Floats:
     A whole-matrix product sums in another order than a vector's, and a win rate that lies on the threshold would be
     decided one way alone and another way in a batch.
     """
-    products = [vector @ weights for vector in vectors]
-    return np.array(products, dtype=np.float64).reshape(len(vectors), *weights.shape[1:])
+    products: Floats = vectors[:, None] @ weights
+    return products[:, 0]
 
 
 def column_of(models: Sequence[str], model: str) -> int:
