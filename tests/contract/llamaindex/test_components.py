@@ -58,15 +58,13 @@ def tool(llm, name="shelf"):
 class Component:
     """A component and the calls that it is expected to make for the question.
 
-    `make` takes the router and, for components that stream, `streaming`. `decorated_twice` are those around which core
-    calls back once more than around the model, whichever model it is.
+    `make` takes the router and, for components that stream, `streaming`.
     """
 
     make: Any
     calls: list[Expected]
     question: str = HARD
     streams: bool = False
-    decorated_twice: bool = False
     strong: dict[str, Any] = field(default_factory=dict)
     weak: dict[str, Any] = field(default_factory=dict)
 
@@ -150,7 +148,6 @@ COMPONENTS = {
         lambda llm: engine(llm.as_structured_llm(Fact)),
         answered("question_answering"),
         strong=FACT,
-        decorated_twice=True,
     ),
     # the program fills in its prompts itself: no template and no variable reaches the model
     "structured answer filtering": Component(
@@ -219,7 +216,7 @@ def test_sync(name):
     component = COMPONENTS[name]
     with kept(pair_for(component)) as books:
         component.make(books.pair.llm).query(component.question)
-    books.check(component.calls, legacy=not component.decorated_twice)
+    books.check(component.calls)
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
@@ -227,7 +224,7 @@ async def test_async(name):
     component = COMPONENTS[name]
     with kept(pair_for(component)) as books:
         await component.make(books.pair.llm).aquery(component.question)
-    books.check(component.calls, in_order=False, legacy=not component.decorated_twice)
+    books.check(component.calls, in_order=False)
 
 
 @pytest.mark.parametrize("name", [name for name, component in COMPONENTS.items() if component.streams])

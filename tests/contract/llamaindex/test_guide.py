@@ -3,13 +3,9 @@
 import re
 
 import pytest
-from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
-from llama_index.core.prompts import PromptTemplate
-from pydantic import BaseModel
 
 from llamaindex_router.question import VARIABLES
 from llamaindex_router.rules import _DEFAULTS, _MEANINGS
-from tests.support.llamaindex import scripted_pair
 from tests.support.openai_server import openai_server
 
 
@@ -43,22 +39,3 @@ def test_its_stages_and_their_rules_are_the_defaults(page):
 def test_its_variables_are_those_that_are_looked_for(page):
     (row,) = re.findall(r"^\| `template` \|.*$", page, flags=re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", row)) - {"template"} == {*VARIABLES, "context_str"} - {"query_bundle"}
-
-
-class Fact(BaseModel):
-    """A fact."""
-
-    fact: str
-
-
-def test_core_calls_back_twice_for_a_structured_llm_routed_or_not():
-    """A limit that the page states, and that is none of ours."""
-    counts = []
-    for name in ("weak", "llm"):
-        pair = scripted_pair(weak={"tool_args": {"fact": "so"}})
-        handler = TokenCountingHandler(tokenizer=str.split)
-        structured = getattr(pair, name).as_structured_llm(Fact, callback_manager=CallbackManager([handler]))
-        structured.llm.callback_manager = structured.callback_manager
-        structured.predict(PromptTemplate("{query_str}"), query_str="easy")
-        counts.append(len(handler.llm_token_counts))
-    assert counts == [2, 2]

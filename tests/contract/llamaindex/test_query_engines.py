@@ -110,7 +110,6 @@ def test_structured_output(mode, kind):
     assert routing_totals(response).by_candidate == {"strong": 1}
 
 
-@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # core's StructuredLLM streams with it
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_structured_llm_streaming(asynchronous):
     args = {"tool_args": {"fact": "it is Paris"}}
