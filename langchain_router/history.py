@@ -40,6 +40,16 @@ _TOOL_IDS = {
     "openai": re.compile(r".{1,40}", re.DOTALL),
 }
 _ANY_ID = re.compile(r".*", re.DOTALL)
+_OWN_BLOCKS = {
+    # content blocks that one provider family alone writes; LangChain's own kind of reasoning does not say whose it is
+    "thinking": "anthropic",
+    "redacted_thinking": "anthropic",
+    "server_tool_use": "anthropic",
+    "reasoning_content": "bedrock",
+    "executable_code": "google",
+    "function_call": "openai",
+    "reasoning": "unknown",
+}
 
 
 def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMessage]:
@@ -54,7 +64,7 @@ def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMess
         The list itself where there is nothing to do, and for pools of one provider.
     """
     families = _families(pool)
-    if len(set(families.values())) < 2:
+    if not families:
         return messages
     target = families[name]
     renamed: dict[str, str] = {}
@@ -66,8 +76,9 @@ def fit_for(messages: list[BaseMessage], name: str, pool: Pool) -> list[BaseMess
 
 @lru_cache(maxsize=64)
 def _families(pool: Pool) -> dict[str, str | None]:
-    """Candidate -> provider family."""
-    return {candidate.name: family_of(candidate.provider) for candidate in pool}
+    """Candidate -> provider family; empty for pools of one."""
+    families = {candidate.name: family_of(candidate.provider) for candidate in pool}
+    return families if len(set(families.values())) > 1 else {}
 
 
 def _fitted(
@@ -85,10 +96,11 @@ def _fitted(
         author = _author(message, families)
         ids = {call["id"] for call in [*message.tool_calls, *message.invalid_tool_calls] if call["id"]}
         wrong = {call_id for call_id in ids if not _TOOL_IDS.get(target or "", _ANY_ID).fullmatch(call_id)}
-        if author == target or (author is None and not wrong):
+        if author is not None and author == target:
             return message
-        renamed.update((call_id, _tool_id(call_id, target)) for call_id in wrong)
-        return _plain(message, renamed)
+        if author is not None or wrong:
+            renamed.update((call_id, _tool_id(call_id, target)) for call_id in wrong)
+            return _plain(message, renamed)
     update: dict[str, Any] = {}
     if isinstance(message, ToolMessage) and message.tool_call_id in renamed:
         update["tool_call_id"] = renamed[message.tool_call_id]
@@ -117,7 +129,18 @@ def _author(message: AIMessage, families: dict[str, str | None]) -> str | None:
     decision = routing_decision(message)
     if decision is not None and decision.candidate in families:
         return families[decision.candidate]
-    return family_of(message.response_metadata.get("model_provider"))
+    return family_of(message.response_metadata.get("model_provider")) or _known_by_its_blocks(message)
+
+
+def _known_by_its_blocks(message: AIMessage) -> str | None:
+    """The author of a message that has lost its metadata, or "unknown" for reasoning of nobody knows whom."""
+    if not isinstance(message.content, list):
+        return None
+    blocks = [block for block in message.content if isinstance(block, dict)]
+    if any("encrypted_content" in block or str(block.get("id", "")).startswith("rs_") for block in blocks):
+        return "openai"
+    kinds = (str(block.get("type")) for block in blocks)
+    return next((_OWN_BLOCKS[kind] for kind in kinds if kind in _OWN_BLOCKS), None)
 
 
 def family_of(provider: str | None) -> str | None:

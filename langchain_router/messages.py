@@ -39,7 +39,7 @@ def text_of(message: BaseMessage) -> str:
 
 def whole_text(messages: Sequence[BaseMessage]) -> str:
     """All that a model reads as text: every message, and the arguments of tool calls."""
-    return "\n".join(part for message in messages for part in (text_of(message), *_calls(message)) if part)
+    return "\n".join([part for message in messages for part in (text_of(message), *_calls(message)) if part])
 
 
 def prompt_size(messages: Sequence[BaseMessage], windows: Iterable[int]) -> int:
@@ -67,10 +67,12 @@ def attachments(
     )
 
 
-def _calls(message: BaseMessage) -> Iterator[str]:
-    if isinstance(message, AIMessage):
-        for call in message.tool_calls:
-            yield f"{call['name']} {json.dumps(call['args'], default=str, ensure_ascii=False)}"
+def _calls(message: BaseMessage) -> Sequence[str]:
+    if not isinstance(message, AIMessage):
+        return ()
+    return [
+        f"{call['name']} {json.dumps(call['args'], default=str, ensure_ascii=False)}" for call in message.tool_calls
+    ]
 
 
 def _kinds(blocks: list[str | dict[str, Any]]) -> Iterator[str]:
@@ -80,3 +82,5 @@ def _kinds(blocks: list[str | dict[str, Any]]) -> Iterator[str]:
             kind = _MEDIA.get(media) or _KINDS.get(str(block.get("type")))
             if kind is not None:
                 yield kind
+            elif isinstance(inner := block.get("content"), list):  # of a tool's result, as Anthropic has it
+                yield from _kinds(inner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -38,6 +38,15 @@ if TYPE_CHECKING:
 __all__ = ["RoutedChatModel"]
 
 _FAILOVER, _STAY = Failover(), Stay()
+
+
+class _Desk(NamedTuple):
+    """What calls are taken in with, as one: a private attribute of a pydantic model takes over a microsecond."""
+
+    router: Router
+    models: dict[str, BaseChatModel]
+    scored: Scored
+    conduct: Conduct
 
 
 class RoutedChatModel(RoutedBatches):
@@ -89,10 +98,7 @@ class RoutedChatModel(RoutedBatches):
     stay: InstanceOf[Stay] | None = Field(default=None, frozen=True, exclude=True)
     cascade: Any = Field(default=None, frozen=True, exclude=True)  # a Cascade; pydantic cannot look into its judge
 
-    _models: dict[str, BaseChatModel] = PrivateAttr()
-    _router: Router = PrivateAttr()
-    _conduct: Conduct = PrivateAttr()
-    _scored: Scored = PrivateAttr()
+    _desk: _Desk = PrivateAttr()
 
     def __init__(
         self,
@@ -150,18 +156,17 @@ class RoutedChatModel(RoutedBatches):
 
     def _set_up(self) -> None:
         models = named_models(self.strong, self.weak, self.models)
-        self._models = hand_down(self, models)
-        self._conduct = Conduct(self.failover, self.stay, self.cascade)
-        self._scored = Scored.of(self.scored)
-        self._router = configure_router(
+        router = configure_router(
             pool_of(models, self.candidates, self.router),
             self.router,
             threshold=self.threshold,
             strong_share=self.strong_share,
             policy=self.policy,
         )
+        conduct = Conduct(self.failover, self.stay, self.cascade)
+        self._desk = _Desk(router, hand_down(self, models), Scored.of(self.scored), conduct)
         if self.cascade is not None:
-            self.cascade.ladder(self._router.pool)  # says now what it cannot work with
+            self.cascade.ladder(router.pool)  # says now what it cannot work with
 
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -173,7 +178,15 @@ class RoutedChatModel(RoutedBatches):
     @override
     def conduct(self) -> Conduct:
         """What happens around a choice."""
-        return self._conduct
+        return self._desk.conduct
+
+    @property
+    def _router(self) -> Router:
+        return self._desk.router
+
+    @property
+    def _models(self) -> dict[str, BaseChatModel]:
+        return self._desk.models
 
     @override
     def _plan(self, model_input: LanguageModelInput, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Plan:
@@ -181,7 +194,8 @@ class RoutedChatModel(RoutedBatches):
             messages: list[BaseMessage] = [HumanMessage(model_input)]
         else:
             messages = self._convert_input(model_input).to_messages()
-        return make_plan(messages, config, kwargs, self._router, self._models, self._scored)
+        desk = self._desk
+        return make_plan(messages, config, kwargs, desk.router, desk.models, desk.scored)
 
     # -- tools and schemas
 

@@ -102,7 +102,7 @@ def make_plan(
     config = ensure_config(config)
     name, run_id = config.pop("run_name", None), config.pop("run_id", None)
     configurable = config.setdefault("configurable", {})  # a copy, without our keys: a router further down has its own
-    asked = {key: configurable.pop(key, None) for key in OVERRIDES}
+    asked = {key: configurable.pop(key) for key in OVERRIDES if key in configurable}
     decision, named = configurable.pop(DECISION_KEY, None), configurable.pop(QUERY_KEY, None)
     kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
     replay = kwargs.pop(REPLAY_KEY, None)
@@ -115,7 +115,7 @@ def make_plan(
         config=config,
         kwargs=kwargs,
         query=_query(messages, kwargs, replay, router, found, configurable.get("thread_id")),
-        router=overridden(router, asked),
+        router=overridden(router, asked) if asked else router,
         models=models,
         replay=replay,
         model_name=model if isinstance(model, str) and model not in models else None,

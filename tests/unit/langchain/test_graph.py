@@ -75,7 +75,7 @@ def test_the_thread_is_the_conversation() -> None:
     Asked.queries.clear()
     pool = Pool.pair("strong", "weak")
     model = routed()
-    model._router = Asked(pool, PromptLength(), Threshold(0.5))
+    model._desk = model._desk._replace(router=Asked(pool, PromptLength(), Threshold(0.5)))
     saved = graph(model, checkpointer=InMemorySaver())
     saved.invoke({"messages": [("user", "hi")]}, {"configurable": {"thread_id": "t1"}})
     assert [query.conversation for query in Asked.queries] == ["t1"]
