@@ -49,6 +49,13 @@ _LABEL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BLOCK = re.compile(rf"<(?P<tag>{_CONTEXT.replace(' ', '[ _]')})\b[^>]*>.*?</(?P=tag)>", re.IGNORECASE | re.DOTALL)
+_INTRODUCED = re.compile(
+    rf"\b(?:following|provided|given|retrieved|pieces of)\b[^\n:]{{0,40}}\b{_CONTEXT}\b"
+    rf"|\b{_CONTEXT} (?:is )?(?:below|above)\b",
+    re.IGNORECASE,
+)
+"""How a template says that context follows, without a label of its own for it."""
+_INTRODUCTION = 600
 _ASKED = re.compile(rf"<(?P<tag>{_QUESTION.replace(' ', '[ _]')})>(?P<words>.*?)</(?P=tag)>", re.IGNORECASE | re.DOTALL)
 
 
@@ -180,13 +187,18 @@ def _own_words(text: str) -> tuple[str, bool]:
     rest = rest.strip() if framed else text
     labels = list(_LABEL.finditer(rest))
     asked_at = [row for row, label in enumerate(labels) if label["question"]]
-    if asked_at and (framed or any(label["context"] for label in labels)):
+    if asked_at and (framed or any(label["context"] for label in labels) or _introduced(rest, labels[asked_at[-1]])):
         row = asked_at[-1]
         end = labels[row + 1].start() if row + 1 < len(labels) else len(rest)
         words = rest[labels[row].end() : end].strip()
         if words:
             return words, True
     return rest, framed
+
+
+def _introduced(text: str, asked: re.Match[str]) -> bool:
+    """Whether the text begins by saying that context comes before the question."""
+    return _INTRODUCED.search(text, 0, min(asked.start(), _INTRODUCTION)) is not None
 
 
 def _asked_for(message: BaseMessage, scored: Scored) -> bool:

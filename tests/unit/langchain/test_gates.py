@@ -54,6 +54,7 @@ def decided(answer: Any) -> Decision:
         ("audio_inputs", AUDIO, "no audio"),
         ("audio_inputs", {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "no audio"),
         ("pdf_inputs", PDF, "no documents"),
+        ("image_inputs", {"type": "tool_result", "tool_use_id": "1", "content": [WORDS, IMAGE]}, "no images"),
     ],
 )
 def test_what_a_profile_denies_is_not_asked_for(denied: str, block: dict[str, Any], why: str) -> None:

@@ -75,6 +75,11 @@ def test_what_cannot_be_is_refused(scored: Any, wrong: str) -> None:
     [
         # rlm/rag-prompt, the one that most tutorials pull from LangChain's hub
         f"Use these pieces of retrieved context.\nQuestion: Who rules France? \nContext: {DOCUMENTS} \nAnswer:",
+        # of LangChain's tutorials, and of its RetrievalQA
+        f"Answer the question based only on the following context:\n{DOCUMENTS}\n\nQuestion: Who rules France?",
+        f"Use the following pieces of context to answer the question at the end.\n\n{DOCUMENTS}\n\nQuestion: Who rules France?\nHelpful Answer:",
+        # of LlamaIndex
+        f"Context information is below.\n---\n{DOCUMENTS}\n---\nAnswer the query.\nQuery: Who rules France?\nAnswer: ",
         f"Answer from the context only.\n\nContext:\n{DOCUMENTS}\n\nQuestion: Who rules France?",
         f"Answer from the context only.\n\nContext:\n{DOCUMENTS}\n\nQuestion: Who rules France?\nHelpful Answer:",
         f"## Retrieved documents:\n{DOCUMENTS}\n**User question**: Who rules France?",
@@ -94,6 +99,7 @@ def test_retrieved_context_in_the_users_message_is_left_out(text: str) -> None:
         "Who rules France?",
         "Write a parser.\nQuestion: is this a template?",
         "My context: I am new here.\nWhat is a monad?",
+        "Write a parser for the following format: a header, then rows.\nQuestion: is it hard?",
         "if a < b and c > d:\n    return a",
         "<b>bold</b>\nwhat does this tag do?",
         "Context:\nthere is none",

@@ -206,6 +206,31 @@ def test_a_message_without_a_record_tells_its_provider_itself() -> None:
     assert fit_for(unknown, "openai", POOL) is unknown
 
 
+@pytest.mark.parametrize(
+    ("block", "author"),
+    [
+        (THOUGHT[0], "anthropic"),
+        ({"type": "redacted_thinking", "data": "EqQB"}, "anthropic"),
+        ({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}, "openai"),
+        ({"type": "reasoning", "reasoning": "let me see", "extras": {"signature": "EqQB"}}, None),
+    ],
+)
+def test_a_message_that_has_lost_its_metadata_is_known_by_its_blocks(block: dict[str, Any], author: str | None) -> None:
+    messages = [HumanMessage("hi"), AIMessage([block, {"type": "text", "text": "so"}]), HumanMessage("and?")]
+    before = copy.deepcopy(messages)
+    for target in ("openai", "anthropic"):
+        content = fit_for(messages, target, POOL)[1].content
+        assert content == (messages[1].content if target == author else "so")
+    assert messages == before
+
+
+def test_cache_marks_on_words_of_nobody_knows_whom_go_too() -> None:
+    marked = AIMessage([{"type": "text", "text": "so", "cache_control": {"type": "ephemeral"}}])
+    messages = [HumanMessage("hi"), marked, HumanMessage("and?")]
+    assert fit_for(messages, "openai", POOL)[1].content == [{"type": "text", "text": "so"}]
+    assert fit_for(messages, "anthropic", POOL) is messages
+
+
 def test_the_chosen_model_gets_the_fitted_history() -> None:
     class Anthropic(FakeChat):
         def _get_ls_params(self, *args: Any, **kwargs: Any) -> Any:
