@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import pickle
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -29,6 +31,8 @@ from pointsman.records import ROUTING_KEY
 from pointsman.router import Router
 
 __all__ = ["RouterLLM"]
+
+_log = logging.getLogger(__name__)
 
 _OF_THE_MODELS = (
     "system_prompt",
@@ -217,7 +221,8 @@ class RouterLLM(RoutedToolMethods):
             "llms": self.llms,
             "router": self._desk.router,
             "children": self._desk.children,
-            "rate_limiter": self.rate_limiter,
+            "rate_limiter": _portable("rate_limiter", self.rate_limiter),
+            "callback_manager": _portable("callback_manager", self.callback_manager),
             "question": self._desk.question,
             "window": self._desk.window,
             "stages": self._desk.chooser.rules.given,
@@ -225,17 +230,31 @@ class RouterLLM(RoutedToolMethods):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        manager = state.pop("callback_manager")
         self._assemble(**state)
+        if manager is not None:  # the models have brought theirs
+            super().__setattr__("callback_manager", manager)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> RouterLLM:
         memo = {} if memo is None else memo
         memo[id(self._desk.router)] = self._desk.router  # immutable, and too large to copy for nothing
+        memo[id(self.rate_limiter)] = self.rate_limiter  # a copy is held to the same limit
         return super().__deepcopy__(memo)
 
     def __repr__(self) -> str:
         return f"RouterLLM({', '.join(self.llms)}, router={self._desk.router!r})"
 
     __str__ = __repr__
+
+
+def _portable(name: str, value: object) -> object:
+    """The value for a pickle; None, with a warning, where it cannot be pickled: so core does with those of any LLM."""
+    try:
+        pickle.dumps(value)
+    except (AttributeError, TypeError, pickle.PicklingError) as error:
+        _log.warning("the pickle of a RouterLLM is without its %s: %s", name, error)
+        return None
+    return value
 
 
 def _refuse(settings: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.mock import MockLLM
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.rate_limiter import BaseRateLimiter
+from llama_index.core.rate_limiter import BaseRateLimiter, TokenBucketRateLimiter
 from llama_index.core.types import PydanticProgramMode
 from llama_index.llms.openai import OpenAI
 
@@ -257,6 +257,34 @@ def test_copies_decide_as_the_original(way):
     if way == "deepcopy":
         assert other.router is pair.llm.router, "a router is immutable and may be large"
         assert other.llms["weak"] is not pair.llm.llms["weak"]
+
+
+def test_a_pickle_keeps_the_callback_manager():
+    handler = TokenCountingHandler(tokenizer=str.split)
+    other = through_pickle(scripted_pair(callback_manager=CallbackManager([handler])).llm)
+    other.complete("easy")
+    (found,) = other.callback_manager.handlers
+    assert found.total_llm_token_count == 4
+    assert other.llms["weak"].callback_manager is other.callback_manager
+
+
+def test_what_cannot_be_pickled_is_left_out_as_core_does(caplog):
+    limiter, handler = (
+        TokenBucketRateLimiter(requests_per_minute=60),
+        TokenCountingHandler(tokenizer=lambda text: [text]),
+    )
+    llm = scripted_pair(rate_limiter=limiter).llm
+    super(RouterLLM, llm).__setattr__("callback_manager", CallbackManager([handler]))
+    other = through_pickle(llm)
+    assert other.rate_limiter is None
+    assert other.callback_manager.handlers == []
+    assert all(f"without its {name}" in caplog.text for name in ("rate_limiter", "callback_manager"))
+    assert routing_decision(other.complete("a hard one")).candidate == "strong"
+
+
+def test_a_copy_is_held_to_the_same_limit():
+    limiter = TokenBucketRateLimiter(requests_per_minute=60)
+    assert copy.deepcopy(build(rate_limiter=limiter)).rate_limiter is limiter
 
 
 def test_a_copy_of_a_router_over_real_clients():
