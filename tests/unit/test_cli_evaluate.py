@@ -99,11 +99,14 @@ def test_a_trained_router_is_never_tested_on_what_it_saw(tmp_path, capsys):
     lines += [f"{word},1,{int(rng.random() < 0.5)}" for word in words]
     path.write_text("\n".join(lines))
     unseen = rows_of(told(capsys, ["--router", "knn", "--option", "k=1", "--data", str(path)]))["knn"]
-    seen = rows_of(told(capsys, ["--router", "knn", "--option", "k=1", "--data", str(path), "--train-on", str(path)]))[
-        "knn"
-    ]
-    assert seen["figures"]["apgr"]["value"] > 0.7
     assert abs(unseen["figures"]["apgr"]["value"] - 0.5) < 0.12
+    argv, saved = ["--router", "knn", "--option", "k=1", "--data", str(path)], str(tmp_path / "saved")
+    assert main(["train", *argv, "--out", saved]) == 0
+    capsys.readouterr()
+    seen = rows_of(told(capsys, ["--router", saved, "--data", str(path)]))[saved]
+    assert seen["figures"]["apgr"]["value"] > 0.7
+    assert main(["evaluate", *argv, "--train-on", str(path)]) != 0
+    assert "all 200 rows are prompts of d; train on other data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

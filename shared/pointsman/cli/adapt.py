@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.arguments import add_output, add_pair, pair_of
 from pointsman.cli.fitting import check_out, save_router, working
+from pointsman.cli.training_data import add_training_data, read_training_data
 from pointsman.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ def add_adapt(commands: Commands) -> None:
         description="Correct a router by prompts of yours, with scores of your models; validation decides how far.",
     )
     parser.add_argument("--router", default="default", metavar="NAME", help="a shipped router, or a saved one's folder")
-    parser.add_argument(
-        "--data", required=True, nargs="+", metavar="FILE", help="outcomes: csv, jsonl or parquet files"
-    )
+    add_training_data(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to save to")
     parser.add_argument("--seed", type=int, default=0, help="of the validation folds (default: 0)")
     add_pair(parser)
@@ -35,15 +34,13 @@ def add_adapt(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pointsman.data.merge import hashes, read_data
     from pointsman.data.outcomes import Outcomes
     from pointsman.router import load_router
     from pointsman.training.adapt import adapt_router
 
     out = check_out(args.out)
     start = load_router(args.router, pair_of(args.strong, args.weak))
-    with working("reading"):
-        data = read_data(args.data)
+    data, record = read_training_data(args)
     if not isinstance(data, Outcomes):
         msg = "adapting takes outcomes, one column score|<model> for each model, and these are battles; train on them"
         raise DataError(msg)
@@ -51,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
         found = adapt_router(start, data, seed=args.seed)
     facts: dict[str, Any] = {
         "from": f"{start.name} {start.version}".strip(),
-        "data": hashes(args.data),
+        **record,
         "seed": args.seed,
         "rows": found.rows,
         "moved": found.moved,

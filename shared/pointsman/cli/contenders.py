@@ -116,14 +116,14 @@ def _seen(name: str, loaded: Loaded) -> str:
 def _trained_elsewhere(args: argparse.Namespace, fit: _Trainer, loaded: Loaded, pool: Pool) -> Predictions:
     import numpy as np
 
-    from pointsman.data.layouts import load_outcomes
-    from pointsman.data.merge import merge_outcomes, read_data
+    from pointsman.cli.training_data import without_copies
+    from pointsman.data.merge import read_data
     from pointsman.evaluation.predictions import Predictions, predict
 
-    if args.train_layout is None:
-        data = read_data(args.train_on)
-    else:
-        data = merge_outcomes([load_outcomes(path, layout=args.train_layout).outcomes for path in args.train_on])
+    given = read_data(args.train_on, layout=args.train_layout)
+    data, dropped = without_copies(given, {loaded.name: loaded.outcomes.prompts})
+    left_out = sum(dropped.values())
+    note = f"trained without {left_out:,} rows that ask what is tested here" if left_out else ""
     parts = []
     for seed in _seeds(args):
         with telling(), working(f"training {fit.name} on {len(data):,} rows"):
@@ -131,7 +131,7 @@ def _trained_elsewhere(args: argparse.Namespace, fit: _Trainer, loaded: Loaded, 
         parts.append(predict(scorer, loaded.outcomes.prompts, pool))
     rates = [part.win_rate[0] for part in parts if part.win_rate is not None]
     quality = np.concatenate([part.quality for part in parts])
-    return Predictions(pool.names, quality, np.array(rates) if rates else None, None, "")
+    return Predictions(pool.names, quality, np.array(rates) if rates else None, None, note)
 
 
 def _trained_here(

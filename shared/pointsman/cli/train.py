@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.arguments import add_output, add_pair
 from pointsman.cli.fitting import check_out, save_router, telling, trainer_options, working
+from pointsman.cli.training_data import add_training_data, read_training_data
 from pointsman.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_train(commands: Commands) -> None:
         description="Fit a router to outcomes or battles, and save it for load_router and --router.",
     )
     parser.add_argument("--router", required=True, metavar="NAME", help="mf, knn, svm, mlp, sw_ranking, ensemble, ...")
-    parser.add_argument("--data", required=True, nargs="+", metavar="FILE", help="csv, jsonl or parquet files")
+    add_training_data(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to save to")
     parser.add_argument("--seed", type=int, default=0, help="the same seed and data give the same router (default: 0)")
     parser.add_argument("--option", action="append", default=[], metavar="K=V", help="an option of that router")
@@ -54,13 +55,11 @@ def add_train(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pointsman.data.merge import hashes, read_data
     from pointsman.training.train import TRAINERS, train
 
     out = check_out(args.out)
     options = trainer_options(args.option, args.router)
-    with working("reading"):
-        data = read_data(args.data)
+    data, record = read_training_data(args)
     models = _models(data)
     strong, weak = _pair(args, models, data)
     parameters = signature(TRAINERS[args.router]).parameters
@@ -80,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         "router": args.router,
         "options": options,
         "seed": args.seed,
-        "data": hashes(args.data),
+        **record,
         "rows": len(data),
         "models": list(models),
         "validation": validation,

@@ -33,7 +33,7 @@ def strip_few_shot(
 
     The block is the longest prefix that a prompt shares with enough others, cut back to its last blank line, or else
     to its last line end, so that the first words of the question stay. A prompt of which nothing would be left stays
-    whole.
+    whole, and one that comes many times, as in battles, is one prompt: it shares nothing with itself.
 
     Args:
         prompts: n texts; a list printed as text, RouterBench's layout, is unwrapped first.
@@ -48,13 +48,17 @@ def strip_few_shot(
     texts = [unwrap_list(prompt) for prompt in prompts]
     names = list(groups) if groups is not None else [""] * len(texts)
     out = list(texts)
-    for group in set(names):
-        rows = [row for row, name in enumerate(names) if name == group]
-        together = max(least_prompts, math.ceil(least_share * len(rows)))
-        lengths = shared_prefixes([texts[row] for row in rows], together)
-        for row, length in zip(rows, lengths, strict=True):
+    rows_of: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows_of.setdefault(name, []).append(row)
+    for rows in rows_of.values():
+        distinct = list(dict.fromkeys(texts[row] for row in rows))
+        together = max(least_prompts, math.ceil(least_share * len(distinct)))
+        shared = dict(zip(distinct, shared_prefixes(distinct, together).tolist(), strict=True))
+        for row in rows:
+            text, length = texts[row], shared[texts[row]]
             if length >= least_characters:
-                out[row] = texts[row][_boundary(texts[row][:length]) :].strip() or texts[row]
+                out[row] = text[_boundary(text[:length]) :].strip() or text
     return tuple(out)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pointsman.data.convert import keep_rows
 from pointsman.data.outcomes import Battles, Outcomes
+from pointsman.data.sources import fingerprint
 from pointsman.embedders.base import Embedder
 from pointsman.errors import DataError
 from pointsman.scorers.index import PromptIndex
@@ -31,13 +32,15 @@ def contaminated(
         benchmark: its texts; strip few-shot blocks from both first, or all prompts look alike.
         embedder: whose cosines are compared. RouteLLM's threshold was set on text-embedding-3-small; vectors that say
             little apart from a text's length or topic reach it sooner, and then more is dropped than need be.
-        threshold: contaminated from this cosine on; a prompt that is the same to the letter always is.
+        threshold: contaminated from this cosine on. A question that is the same but for blanks, case, marks and its
+            answer options always is, see `fingerprint`: of the 6,809 MMLU questions in MMLU-Pro, which has ten options
+            for MMLU's four, the shipped static vectors alone find 4,295.
 
     Raises:
         DataError: the benchmark has no prompts.
     """
-    exact = set(benchmark)
-    same = np.array([prompt in exact for prompt in prompts], dtype=bool)
+    asked = {fingerprint(prompt) or prompt for prompt in benchmark}
+    same = np.array([(fingerprint(prompt) or prompt) in asked for prompt in prompts], dtype=bool)
     return same | (_nearest(prompts, benchmark, embedder) >= threshold)
 
 

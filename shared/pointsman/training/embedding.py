@@ -11,7 +11,7 @@ from pointsman.artifacts import read_shipped
 from pointsman.embedders import ConcatEmbedder, Embedder, StaticEmbedder
 from pointsman.embedders.surface import SurfaceFeatures
 
-__all__ = ["Remembered", "default_embedder"]
+__all__ = ["Remembered", "default_embedder", "static_embedder"]
 
 SHIPPED = "minilm-static"
 TEXT_WEIGHT = 0.125
@@ -20,6 +20,15 @@ with equal say they drown what says how hard a prompt is. Of 1, 1/2, 1/4 and 1/8
 the MMLU-Pro prompts that are not in MMLU, two pairs of models, 1,500 labels."""
 LEAST_SCALE = 1e-3
 """A feature that hardly varies in training is not blown up."""
+
+
+def static_embedder() -> StaticEmbedder:
+    """The shipped static vectors.
+
+    Raises:
+        ArtifactError: they do not come with this installation.
+    """
+    return StaticEmbedder.from_artifact(read_shipped(SHIPPED, "embedder"))
 
 
 def default_embedder(prompts: Sequence[str]) -> Embedder:
@@ -31,7 +40,7 @@ def default_embedder(prompts: Sequence[str]) -> Embedder:
     Raises:
         ArtifactError: the static embedder does not come with this installation.
     """
-    parts = (StaticEmbedder.from_artifact(read_shipped(SHIPPED, "embedder")), SurfaceFeatures())
+    parts = (static_embedder(), SurfaceFeatures())
     vectors = np.concatenate([part.encode(prompts) for part in parts], axis=1).astype(np.float64)
     mean, scale = vectors.mean(axis=0), np.maximum(vectors.std(axis=0), LEAST_SCALE)
     scale[: parts[0].dim] /= TEXT_WEIGHT

@@ -32,6 +32,13 @@ def test_a_block_goes_and_the_shared_first_words_of_the_question_stay():
     assert strip_few_shot([BLOCK + q for q in QUESTIONS]) == tuple(QUESTIONS)
 
 
+def test_a_prompt_that_comes_often_is_no_block():
+    """LLMFAO asks 13 questions some 700 times each."""
+    asked = ["Given these facts:\n\n" + "A fact. " * 40 + f"\n\nWhat of the {animal}?" for animal in ("cat", "gnu")]
+    assert strip_few_shot(asked * 20) == tuple(asked * 20)
+    assert strip_few_shot([BLOCK + q for q in QUESTIONS] * 20) == tuple(QUESTIONS * 20)
+
+
 def test_each_group_has_its_own_block_and_one_without_is_left_alone():
     other = BLOCK.replace("+", "minus")
     prompts = [BLOCK + q for q in QUESTIONS] + [other + q for q in QUESTIONS] + QUESTIONS

@@ -30,6 +30,14 @@ def test_the_same_letters_are_a_copy_even_without_a_vector():
     assert contaminated(["zero"], ["zero", "b0"], EMBEDDER).all()
 
 
+def test_a_question_with_other_options_is_the_same_question():
+    four = "Find the degree of the extension.\n(A) 0\n(B) 4"
+    ten = "Find the degree  of the extension:\nA. 0\nB. 4\nC. 2\nD. 6"
+    prompts = [ten, ten.replace("degree", "order"), "?!"]
+    embedder = Lookup({prompt: [0, 1] for prompt in prompts} | {four: [1, 0], "...": [1, 0]})
+    assert contaminated(prompts, [four, "..."], embedder).tolist() == [True, False, False]
+
+
 @pytest.mark.parametrize("convert", [lambda x: x, as_battles])
 def test_data_loses_the_rows_of_each_benchmark(convert):
     data = convert(table(["same", "far", "off"], ["x", "y"], [[1, 0], [0, 1], [1, 1]]))
