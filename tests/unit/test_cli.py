@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pointsman import Candidate, Pool, Threshold, __version__, load_router
 from pointsman.cli import main
 from pointsman.cli.arguments import model_spec, pair_of
-from pointsman.cli.output import share, usd
+from pointsman.cli.output import print_table, share, usd
 
 EASY, HARD = "What is 2 + 2?", "Prove that every finite integral domain is a field, and say where finiteness is used."
 
@@ -42,6 +44,7 @@ def refusal(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, s
         (["route", EASY, "--threshold", "0.5", "--strong-share", "0.5"], "not allowed with argument"),
         (["route", EASY, "--strong", "gpt-4o"], "add --weak MODEL"),
         (["route", EASY, "--strong", "", "--weak", "gpt-4o-mini"], "write PROVIDER:MODEL"),
+        (["route", EASY, "--strong", "openai:", "--weak", "gpt-4o-mini"], "write PROVIDER:MODEL"),
         (["route", EASY, "--router", "no-such-router"], "there is default"),
         (["demo", "--weak", "openai:gpt-4o-mini"], "add --strong MODEL"),
     ],
@@ -58,7 +61,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.C
     (tmp_path / "latin").write_bytes(b"caf\xe9\n")
     for name in ("absent", "latin"):
         code, said = refusal(["route", "--file", str(tmp_path / name)], capsys)
-        assert code == 1
+        assert code == 2
         assert f"{tmp_path / name} cannot be read" in said
         assert said.count("\n") == 1
 
@@ -74,16 +77,74 @@ def test_no_traceback_reaches_the_shell() -> None:
     assert done.stderr == "pointsman: the threshold is 7.0; give a win rate in [0, 1] (higher is cheaper)\n"
 
 
-def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, form: list[str]) -> None:
     (tmp_path / "prompts").write_text(f"{EASY}\n" * 3000)
-    command = [sys.executable, "-m", "pointsman", "route", "--file", str(tmp_path / "prompts"), "--json"]
+    command = [sys.executable, "-m", "pointsman", "route", "--file", str(tmp_path / "prompts"), *form]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603  # our own command
         assert process.stdout is not None
         assert process.stderr is not None
-        assert json.loads(process.stdout.readline())["candidate"]
+        assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_a_full_disk_is_one_line(form: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(  # noqa: S603  # our own command
+            [sys.executable, "-m", "pointsman", "route", EASY, *form],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "pointsman: No space left on device\n")
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "there/page.html")
+
+    (tmp_path / "o.csv").write_text("prompt,score|a,score|b\nx,1,0\ny,1,0\n")
+    monkeypatch.setattr("pointsman.cli.report._write", refuse)
+    code, said = refusal(["report", "--data", str(tmp_path / "o.csv"), "--out", str(tmp_path / "page.html")], capsys)
+    assert (code, said) == (2, "pointsman: there/page.html: Permission denied; give another path\n")
+
+
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_a_terminal_without_the_letters_of_a_prompt_gets_others(form: list[str]) -> None:
+    argv = ["route", "Grüße, 世界", "--strong", "größer", "--weak", "gpt-4o-mini", "--threshold", "0", *form]
+    done = subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "-m", "pointsman", *argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    if form:
+        assert json.loads(done.stdout)["model"] == "größer"
+    else:
+        assert "Gr??e, ??" in done.stdout
+        assert "gr??er" in done.stdout
+
+
+def test_on_a_narrow_terminal_numbers_stay_whole_and_texts_are_folded() -> None:
+    out = io.StringIO()
+    rows = [("a long prompt that goes on and on and on", "0.512", "gpt-4o-mini-2024-07-18", "$0.000160")]
+    print_table(
+        Console(file=out, width=40), ["prompt", "win rate", "model", "cost"], rows, numbers=["win rate", "cost"]
+    )
+    lines = out.getvalue().splitlines()
+    assert "a long prom…" in lines[2]
+    assert "0.512" in lines[2]
+    assert "$0.000160" in lines[2]
+    assert "".join(line[24:36].strip() for line in lines[2:]) == "gpt-4o-mini-2024-07-18"
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -62,6 +63,14 @@ def test_train_saves_a_router_that_routes(tmp_path, capsys, layout):
     assert json.loads(capsys.readouterr().out)["candidate"] in ("strong", "weak")
 
 
+def test_the_command_to_try_it_can_be_pasted(tmp_path, capsys):
+    out = tmp_path / "my router"
+    assert main(["train", "--router", "random", "--data", write(tmp_path / "d.csv"), "--out", str(out)]) == 0
+    *command, prompt = shlex.split(capsys.readouterr().out.rpartition("try: ")[2])
+    assert command == ["pointsman", "route", "--router", str(out)]
+    assert main([*command[1:], prompt]) == 0
+
+
 def test_train_says_what_it_is_worth_on_prompts_held_out(tmp_path, capsys):
     data, out = write(tmp_path / "d.csv", n=600), tmp_path / "r"
     assert main(["train", "--router", "knn", "--data", data, "--out", str(out), "--option", "k=40"]) == 0
@@ -111,10 +120,13 @@ def test_adapt_makes_a_shipped_router_ones_own(tmp_path, capsys):
         (["train", "--router", "mf", "--option", "dim"], 2, "write K=V"),
         (["train", "--router", "mf", "--option", "dim=wide"], 2, "give a value like 128"),
         (["train", "--router", "mf", "--option", "epochs=0"], 2, "epochs is 0"),
-        (["train", "--router", "mf", "--seed", "x"], 2, "invalid int value"),
+        (["train", "--router", "knn", "--option", "k=many"], 2, "give a value like 10"),
+        (["train", "--router", "svm", "--option", "c=much"], 2, "give a value like 0.5"),
+        (["train", "--router", "bert"], 2, "add --option base="),
+        (["train", "--router", "mf", "--seed", "x"], 2, "no whole number of 0 or more"),
         (["train", "--router", "knn", "--strong", "gpt-9"], 2, "is not in the data"),
         (["train"], 2, "--router"),
-        (["adapt"], 1, "no column of gpt-4o-2024-08-06"),
+        (["adapt"], 2, "no column of gpt-4o-2024-08-06"),
         (["adapt", "--strong", "strong"], 2, "add --weak MODEL"),
         (["adapt", "--router", "no-such"], 2, "there is default"),
     ],

@@ -161,7 +161,7 @@ def test_bad_usage_is_one_line(answers, tmp_path, monkeypatch, capsys, arguments
 def test_bad_answers_name_file_row_and_column(tmp_path, capsys):
     path = tmp_path / "answers.csv"
     path.write_text("prompt,key,answer|m\nq,4,4\nr,,5\n", encoding="utf-8")
-    assert run("golden", "--data", path, "--key", "key", "--out", tmp_path / "o.csv") == 1
+    assert run("golden", "--data", path, "--key", "key", "--out", tmp_path / "o.csv") == 2
     assert "answers.csv: row 1, column 'key': there is no key" in capsys.readouterr().err
-    assert run("golden", "--data", path, "--key", "gold", "--out", tmp_path / "o.csv") == 1
+    assert run("golden", "--data", path, "--key", "gold", "--out", tmp_path / "o.csv") == 2
     assert "no column 'gold'" in capsys.readouterr().err

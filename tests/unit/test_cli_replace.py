@@ -88,7 +88,7 @@ def test_what_the_new_router_learned_from_is_no_test_of_it(folders: Path, capsys
 
 def test_a_file_that_is_not_there(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [str(folders / name) for name in ("old", "new", "nowhere.csv")]
-    assert main(["replace", "--old", paths[0], "--new", paths[1], "--data", paths[2]]) == 1
+    assert main(["replace", "--old", paths[0], "--new", paths[1], "--data", paths[2]]) == 2
     assert "nowhere.csv does not exist" in capsys.readouterr().err
 
 

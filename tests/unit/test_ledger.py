@@ -177,6 +177,8 @@ def test_only_the_calls_since_a_time(capsys, filled):
     assert told(capsys, str(filled), "--since", "2999-01-01")["total"]["calls"] == 0
     day = last[:10]
     assert told(capsys, str(filled), "--by", "day", "--since", day)["groups"][day]["calls"] == 10
+    assert main(["ledger", str(filled), "--since", "yesterday"]) == 2
+    assert "such as 2026-11-22" in capsys.readouterr().err
 
 
 def test_a_cost_that_is_not_known_stays_unknown(capsys, filled):
@@ -192,7 +194,7 @@ def test_without_a_file_it_says_what_to_do(capsys, monkeypatch, filled):
     assert "set POINTSMAN_LEDGER" in capsys.readouterr().err
     monkeypatch.setenv("POINTSMAN_LEDGER", str(filled))
     assert told(capsys)["total"]["calls"] == 10
-    assert main(["ledger", str(filled) + ".absent"]) == 1
+    assert main(["ledger", str(filled) + ".absent"]) == 2
 
 
 def test_the_variable_alone_is_enough(path):

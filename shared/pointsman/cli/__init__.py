@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 
 from pointsman.cli.adapt import add_adapt
 from pointsman.cli.arguments import OneLineParser
@@ -19,11 +20,11 @@ from pointsman.cli.replace import add_replace
 from pointsman.cli.report import add_report
 from pointsman.cli.route import add_route
 from pointsman.cli.train import add_train
-from pointsman.errors import ArtifactNotFoundError, ConfigurationError, PointsmanError, QueryError
+from pointsman.errors import ArtifactNotFoundError, ConfigurationError, DataError, PointsmanError, QueryError
 
 __all__ = ["main"]
 
-_BAD_USAGE = (ArtifactNotFoundError, ConfigurationError, QueryError)
+_BAD_USAGE = (ArtifactNotFoundError, ConfigurationError, DataError, QueryError)
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; those of the process if not given.
 
     Returns:
-        Exit code: 0, 1 for a failure of ours, 2 for bad usage, 130 for Ctrl-C.
+        Exit code: 0; 1 for a failure; 2 for arguments, files or data that are to be mended; 130 for Ctrl-C.
 
     Raises:
         SystemExit: from argparse, for bad usage, `--help` and `--version`.
@@ -42,16 +43,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     args.command_line = shlex.join(["pointsman", *(sys.argv[1:] if argv is None else argv)])
     run: Callable[..., int] = args.run
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # no letter of a prompt is worth a traceback
     try:
-        return run(args)
-    except PointsmanError as error:
-        print(f"pointsman: {error}", file=sys.stderr)
-        return 2 if isinstance(error, _BAD_USAGE) else 1
+        code = run(args)
+        sys.stdout.flush()  # a reader who has left is met here, and not at exit
+        return code
     except BrokenPipeError:  # the reader (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except PointsmanError as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return 2 if isinstance(error, _BAD_USAGE) else 1
+    except OSError as error:
+        if error.filename is None:  # a disk that is full, and the like
+            print(f"pointsman: {error.strerror or error}", file=sys.stderr)
+            _drop_output()
+            return 1
+        print(f"pointsman: {error.filename}: {error.strerror}; give another path", file=sys.stderr)
+        return 2
+
+
+def _drop_output() -> None:
+    """What cannot be written is not tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> OneLineParser:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pointsman.cli.arguments import add_output, add_pair, pair_of
-from pointsman.cli.fitting import check_out, save_router, working
+from pointsman.cli.arguments import add_output, add_pair, natural, pair_of
+from pointsman.cli.fitting import check_out, save_router, saved_to, working
 from pointsman.cli.training_data import add_training_data, read_training_data
 from pointsman.errors import DataError
 
@@ -27,7 +27,7 @@ def add_adapt(commands: Commands) -> None:
     parser.add_argument("--router", default="default", metavar="NAME", help="a shipped router, or a saved one's folder")
     add_training_data(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to save to")
-    parser.add_argument("--seed", type=int, default=0, help="of the validation folds (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the validation folds (default: 0)")
     add_pair(parser)
     add_output(parser)
     parser.set_defaults(run=_run)
@@ -75,4 +75,4 @@ def _print(found: Adaptation, out: str) -> None:
     ):
         if before is not None and after is not None:
             print(f"{name}, on prompts that the fit had not seen: {before:.4f} before, {after:.4f} after")
-    print(f"saved to {out}; try: pointsman route --router {out} 'a prompt'")
+    print(saved_to(out))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from pointsman.errors import ConfigurationError
 from pointsman.pool import Candidate, Pool
 
-__all__ = ["OneLineParser", "add_output", "add_pair", "add_rule", "model_spec", "pair_of", "refuse_tty"]
+__all__ = ["OneLineParser", "add_output", "add_pair", "add_rule", "model_spec", "natural", "pair_of", "refuse_tty"]
 
-_SPEC = re.compile(r"(?:(?P<provider>[A-Za-z_-]+):)?(?P<model>.+)", re.DOTALL)
+_SPEC = re.compile(r"(?:(?P<provider>[A-Za-z_-]+):)?(?P<model>[^:](?:.*[^:])?)", re.DOTALL)
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -44,6 +44,18 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def natural(text: str) -> int:
+    """A number of 0 or more, such as a seed.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal():
+        msg = f"{text!r} is no whole number of 0 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def model_spec(spec: str) -> tuple[str | None, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.arguments import add_output, add_pair, pair_of
-from pointsman.cli.fitting import check_out, save_router, working
+from pointsman.cli.fitting import check_out, save_router, saved_to, working
 from pointsman.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace) -> int:
         fitted = [*made_from.get("data", []), *(files if args.win_rates else [])]
         version = save_router(ready, out, made_from | {"data": fitted, "calibration": facts})
         facts |= {"version": version, "out": str(out)}
-        lines.append(f"saved to {out}; try: pointsman route --router {out} 'a prompt'")
+        lines.append(saved_to(out))
     if args.json:
         from pointsman.cli.output import print_json
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pointsman.cli.arguments import OneLineParser, add_pair, add_rule
+from pointsman.cli.arguments import OneLineParser, add_pair, add_rule, natural
 from pointsman.cli.contenders import SPLITS, predictions_of
 from pointsman.cli.fitting import working
 from pointsman.errors import ConfigurationError
@@ -39,7 +39,7 @@ _ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"nargs": "+", "type": float, "metavar": "RATE", "help": "add simulated cascades whose judge errs so"},
     ),
     ("--resamples", {"type": int, "default": 1000, "help": "of the bootstrap (default: 1000)"}),
-    ("--seed", {"type": int, "default": 0, "help": "of splits, fits and bootstrap (default: 0)"}),
+    ("--seed", {"type": natural, "default": 0, "help": "of splits, fits and bootstrap (default: 0)"}),
 )
 _TRAINING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--train-on", {"nargs": "+", "metavar": "PATH", "help": "train on these outcomes or battles instead"}),

@@ -5,29 +5,37 @@ from __future__ import annotations
 import ast
 import contextlib
 import logging
+import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pointsman.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pointsman.router import Router
 
-__all__ = ["check_out", "save_router", "telling", "trainer_options", "working"]
+__all__ = ["check_out", "save_router", "saved_to", "telling", "trainer_options", "working"]
 
 _LOG = "pointsman.training"
+_EXAMPLES: dict[object, float] = {int | None: 10, float | None: 0.5}
+"""Of a number that need not be given."""
 
 
 def check_out(folder: str) -> Path:
     """The folder to write to, refused before any work is done rather than after.
 
     Raises:
-        ConfigurationError: it is a file, or holds other things than a router.
+        ConfigurationError: it is a file, holds other things than a router, or cannot be written to.
     """
     path = Path(folder)
+    there = next(above for above in (path, *path.absolute().parents) if above.exists())
+    if not os.access(there, os.W_OK):
+        msg = f"--out {folder} cannot be written to ({there}); give another folder"
+        raise ConfigurationError(msg)
     taken = path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").is_file()
     if taken or (path.exists() and not path.is_dir()):
         msg = f"--out {folder} holds other things than a router; give a new folder, or that of a saved router"
@@ -45,18 +53,24 @@ def save_router(router: Router, folder: Path, training: Mapping[str, Any]) -> st
     return written.manifest.version
 
 
+def saved_to(folder: str | Path) -> str:
+    """Where a router lies now, and how to try it."""
+    return f"saved to {folder}; try: pointsman route --router {shlex.quote(str(folder))} 'a prompt'"
+
+
 def trainer_options(given: Sequence[str], router: str) -> dict[str, Any]:
     """The options of a router that can be trained, "K=V" texts, as Python values.
 
     Raises:
         ConfigurationError: there is no such router or option, or the value is not of its kind.
     """
-    from pointsman.training.train import TRAINERS
+    from pointsman.training.train import TRAINERS, unmet_options
 
     if router not in TRAINERS:
         msg = f"there is no router {router!r} to train; there are {', '.join(sorted(TRAINERS))}"
         raise ConfigurationError(msg)
     known = signature(TRAINERS[router]).parameters
+    hints = get_type_hints(TRAINERS[router])
     options: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -64,16 +78,22 @@ def trainer_options(given: Sequence[str], router: str) -> dict[str, Any]:
             names = ", ".join(sorted(known.keys() - {"data", "embedder", "seed"})) or "none"
             msg = f"--option {text}: write K=V with an option of {router} ({names})"
             raise ConfigurationError(msg)
-        options[name] = _value(value, known[name], text)
+        options[name] = _value(value, known[name], text, hints[name])
+    lacking = [name for name in unmet_options(router, options) if name not in ("strong", "weak")]
+    if lacking:
+        msg = f"{router} cannot be trained without {', '.join(lacking)}; add --option {lacking[0]}=..."
+        raise ConfigurationError(msg)
     return options
 
 
-def _value(text: str, parameter: Parameter, option: str) -> Any:
+def _value(text: str, parameter: Parameter, option: str, hint: object) -> Any:
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = text
     default = parameter.default
+    if default is None and value is not None:
+        default = _EXAMPLES.get(hint)
     kind = float if isinstance(default, float) and type(value) is int else type(default)
     if isinstance(default, bool | int | float | str | tuple) and not isinstance(value, kind | type(default)):
         if kind is not float or type(value) is not int:

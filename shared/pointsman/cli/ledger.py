@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pointsman.cli.arguments import Commands
 
 __all__ = ["add_ledger"]
+
+_TIME = re.compile(r"\d{4}(-\d\d){0,2}|\d{4}-\d\d-\d\dT\d\d\S*")
+"""The beginning of an entry's time, with which it is compared as text."""
 
 _GROUPS: Mapping[str, Callable[[Entry], str]] = {
     "model": lambda entry: entry.decision.model,
@@ -47,6 +51,9 @@ def _run(args: argparse.Namespace) -> int:
     path = args.file or os.environ.get(VARIABLE)
     if not path:
         msg = f"there is no ledger; give its file, or set {VARIABLE}"
+        raise ConfigurationError(msg)
+    if args.since and not _TIME.fullmatch(args.since):
+        msg = f"--since {args.since}: give a date such as 2026-11-22, or a time such as 2026-11-22T14:30 (UTC)"
         raise ConfigurationError(msg)
     groups: dict[str, Totals] = {}
     total, errors = Totals(), 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pointsman.cli.arguments import add_output
+from pointsman.cli.arguments import add_output, natural
 from pointsman.cli.fitting import check_out, save_router, working
 from pointsman.errors import ConfigurationError, DataError
 
@@ -41,7 +41,7 @@ def add_replace(commands: Commands) -> None:
         help="what an answer's quality of 1 is worth (default: 0.01)",
     )
     parser.add_argument("--dry-run", action="store_true", help="compare only")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the bootstrap (default: 0)")
     add_output(parser)
     parser.set_defaults(run=_run)
 

@@ -82,16 +82,17 @@ def _stdin() -> Iterator[str]:
 def _print_table(prompts: Sequence[str], decisions: Sequence[Decision]) -> None:
     from pointsman.cli.output import console, print_table, usd, why, win_rate
 
+    roles = any(decision.candidate != decision.model for decision in decisions)  # else the two say the same
     rows = [
         (
             prompt,
             win_rate(decision.win_rate),
             decision.candidate,
-            decision.model,
+            *((decision.model,) if roles else ()),
             usd(decision.estimated_cost_usd.get(decision.candidate)),
             why(decision),
         )
         for prompt, decision in zip(prompts, decisions, strict=True)
     ]
-    columns = ("prompt", "win rate", "chosen", "model", "est. cost", "why")
+    columns = ("prompt", "win rate", "chosen", *(("model",) if roles else ()), "est. cost", "why")
     print_table(console(), columns, rows, numbers=("win rate", "est. cost"))

@@ -10,8 +10,8 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointsman.cli.arguments import add_output, add_pair
-from pointsman.cli.fitting import check_out, save_router, telling, trainer_options, working
+from pointsman.cli.arguments import add_output, add_pair, natural
+from pointsman.cli.fitting import check_out, save_router, saved_to, telling, trainer_options, working
 from pointsman.cli.training_data import add_training_data, read_training_data
 from pointsman.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ def add_train(commands: Commands) -> None:
     parser.add_argument("--router", required=True, metavar="NAME", help="mf, knn, svm, mlp, sw_ranking, ensemble, ...")
     add_training_data(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to save to")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed and data give the same router (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="same seed and data, same router (default: 0)")
     parser.add_argument("--option", action="append", default=[], metavar="K=V", help="an option of that router")
     parser.add_argument(
         "--validation",
@@ -169,4 +169,4 @@ def _report(args: argparse.Namespace, router: Router, facts: Mapping[str, Any]) 
         print_json({**facts, "policy": str(router.policy)})
         return
     print(f"{args.router}, trained on {facts['rows']:,} rows of {len(facts['models'])} models; {router.policy}")
-    print(f"saved to {facts['out']}; try: pointsman route --router {facts['out']} 'a prompt'")
+    print(saved_to(facts["out"]))

@@ -69,8 +69,8 @@ def evaluate(
         data: what the prompts are called.
 
     Raises:
-        DataError: there is no prompt, one model, no gap between the pair, no cost where N models are compared, or
-            predictions of another length.
+        DataError: there is no prompt, one model, no gap between the pair, no cost where N models are compared or judges
+            are given, or predictions of another length.
         ConfigurationError: a router does not know the models, or is none.
     """
     outcomes = as_outcomes(outcomes)
@@ -89,7 +89,11 @@ def evaluate(
     tables: list[Table] = []
     if pair is not None:
         tables.append(pair_table(table, said, draws, setting, seed))
-    if table.costs is not None and (pair is None or np.ptp(table.costs.mean(axis=0)) > 0):
+    by_cost = table.costs is not None and (pair is None or float(np.ptp(table.costs.mean(axis=0))) > 0)
+    if judges and not by_cost:
+        msg = "a cascade asks the cheapest model first, and the data do not say which that is; give what calls cost"
+        raise DataError(msg)
+    if by_cost:
         tables.append(cost_table(table, said, draws, paired=pair is not None, seed=seed, judges=judges))
     notes = notes_of([row for each in tables for row in each.rows])
     first = next(iter(said.values()))

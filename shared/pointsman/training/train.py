@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -23,7 +23,7 @@ from pointsman.training.neural import fit_bert, fit_causal_llm
 from pointsman.training.svm import fit_svm
 from pointsman.training.sw_ranking import fit_sw_ranking
 
-__all__ = ["TRAINERS", "WITHOUT_VECTORS", "train"]
+__all__ = ["TRAINERS", "WITHOUT_VECTORS", "train", "unmet_options"]
 
 Data = Outcomes | Battles
 
@@ -40,7 +40,7 @@ def train(name: str, data: Data, *, seed: int = 0, embedder: Embedder | None = N
 
     Raises:
         DataError: nothing can be learned from the data.
-        ConfigurationError: there is no router of that name, or no such option.
+        ConfigurationError: there is no router of that name, no such option, or one is missing that it needs.
         MissingExtraError: it is fitted by a package that is not installed.
     """
     fit = TRAINERS.get(name)
@@ -53,6 +53,9 @@ def train(name: str, data: Data, *, seed: int = 0, embedder: Embedder | None = N
             f"{name} takes no {', '.join(options.keys() - known)}; it takes {', '.join(sorted(known)) or 'no options'}"
         )
         raise ConfigurationError(msg)
+    if unmet := unmet_options(name, options):
+        msg = f"{name} cannot be trained without {', '.join(unmet)}; see fit_{name} for what to give"
+        raise ConfigurationError(msg)
     if embedder is None and name not in WITHOUT_VECTORS:
         embedder = default_embedder(_prompts(data))
     return fit(data, embedder, seed=seed, **options)
@@ -63,6 +66,12 @@ def _prompts(data: Data) -> tuple[str, ...]:
     if isinstance(data, Battles):
         return tuple(dict.fromkeys(check_battles(data).prompts))
     return check_outcomes(data).prompts
+
+
+def unmet_options(name: str, options: Container[str]) -> list[str]:
+    """The options that a router cannot be trained without, and that are not among those given."""
+    keywords = (each for each in signature(TRAINERS[name]).parameters.values() if each.kind is each.KEYWORD_ONLY)
+    return [each.name for each in keywords if each.default is each.empty and each.name not in options]
 
 
 def _fit_random(data: Data, embedder: Embedder | None, *, seed: int = 0) -> RandomScorer:
