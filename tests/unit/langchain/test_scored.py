@@ -77,7 +77,7 @@ def test_what_cannot_be_is_refused(scored: Any, wrong: str) -> None:
         f"Use these pieces of retrieved context.\nQuestion: Who rules France? \nContext: {DOCUMENTS} \nAnswer:",
         # of LangChain's tutorials, and of its RetrievalQA
         f"Answer the question based only on the following context:\n{DOCUMENTS}\n\nQuestion: Who rules France?",
-        f"Use the following pieces of context to answer the question at the end.\n\n{DOCUMENTS}\n\nQuestion: Who rules France?\nHelpful Answer:",
+        f"Use the following pieces of context.\n\n{DOCUMENTS}\n\nQuestion: Who rules France?\nHelpful Answer:",
         # of LlamaIndex
         f"Context information is below.\n---\n{DOCUMENTS}\n---\nAnswer the query.\nQuery: Who rules France?\nAnswer: ",
         f"Answer from the context only.\n\nContext:\n{DOCUMENTS}\n\nQuestion: Who rules France?",
