@@ -17,7 +17,7 @@ from pointsman.scorers.index import PromptIndex
 
 __all__ = ["contaminated", "decontaminate", "similarity_score"]
 
-Data = TypeVar("Data", Outcomes, Battles)
+Data = TypeVar("Data", Outcomes, Battles, Outcomes | Battles)
 
 THRESHOLD = 0.95
 
