@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointsman.errors import ArtifactCorruptError, ArtifactNotFoundError, ArtifactVersionError
+from pointsman.errors import ArtifactCorruptError, ArtifactNotFoundError, ArtifactVersionError, ConfigurationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -167,11 +167,15 @@ def write_artifact(
 
     Raises:
         ArtifactNotFoundError: `folder` has content and no manifest.
+        ConfigurationError: it is the current folder, which cannot be replaced.
     """
     import shutil
     import tempfile
 
-    target = Path(folder)
+    target = Path(folder).resolve()  # what a link points to is replaced, and not the link
+    if target == Path.cwd():
+        msg = f"{folder} is the current folder, which cannot be replaced; give another, such as ./{name}"
+        raise ConfigurationError(msg)
     if target.exists() and any(target.iterdir()) and not (target / _MANIFEST).exists():
         msg = f"{target} holds other things than an artifact; give a new or an empty folder"
         raise ArtifactNotFoundError(msg)
@@ -190,12 +194,17 @@ def write_artifact(
         for file, content in files.items():
             (fresh / file).write_bytes(content)
         (fresh / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
-        if target.exists():
-            for keep in target.glob("*.md"):
-                shutil.copy2(keep, fresh)
-            target.replace(Path(scratch) / "old")
-        fresh.replace(target)
-    return Artifact(target, manifest)
+        old = Path(scratch) / "old"
+        try:
+            if target.exists():
+                for keep in target.glob("*.md"):
+                    shutil.copy2(keep, fresh)
+                target.replace(old)
+            fresh.replace(target)
+        finally:
+            if old.exists() and not target.exists():  # cut off between the two
+                old.replace(target)
+    return Artifact(Path(folder), manifest)
 
 
 def is_shipped(name: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -282,14 +282,24 @@ class Router:
 
     # -- on disk
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, training: Mapping[str, Any] | None = None) -> str:
         """Write the router: safetensors and JSON, no pickle. Gates are not saved.
+
+        Args:
+            folder: new, empty, or that of a saved router, which is replaced.
+            training: what it was made from, as JSON values for people to read: data and their hashes
+                (`pointsman.data.merge.hashes`), licences, seed, metrics.
+
+        Returns:
+            The version: twelve hex digits that change when anything that decides does.
 
         Raises:
             ArtifactError: a part cannot be stored, or the folder holds other things.
+            ConfigurationError: it is the current folder.
         """
         settings, files = pack_router(self.pool, self.scorer, self.policy, self.calibration)
-        write_artifact(folder, files, kind="router", name=self.name, settings=settings)
+        written = write_artifact(folder, files, kind="router", name=self.name, settings=settings, training=training)
+        return written.manifest.version
 
     @classmethod
     def load(cls, folder: str | Path) -> Router:

@@ -32,6 +32,9 @@ def check_out(folder: str) -> Path:
         ConfigurationError: it is a file, holds other things than a router, or cannot be written to.
     """
     path = Path(folder)
+    if path.resolve() == Path.cwd():
+        msg = f"--out {folder} is the current folder, which cannot be replaced; give another"
+        raise ConfigurationError(msg)
     there = next(above for above in (path, *path.absolute().parents) if above.exists())
     if not os.access(there, os.W_OK):
         msg = f"--out {folder} cannot be written to ({there}); give another folder"
@@ -45,12 +48,7 @@ def check_out(folder: str) -> Path:
 
 def save_router(router: Router, folder: Path, training: Mapping[str, Any]) -> str:
     """Write a router with the record of what it was made from; its version. Whole or not at all."""
-    from pointsman.artifacts import write_artifact
-    from pointsman.storage import pack_router
-
-    settings, files = pack_router(router.pool, router.scorer, router.policy, router.calibration)
-    written = write_artifact(folder, files, kind="router", name=router.name, settings=settings, training=training)
-    return written.manifest.version
+    return router.save(folder, training=training)
 
 
 def saved_to(folder: str | Path) -> str:

@@ -1,6 +1,7 @@
 """Saved routers come back the same, and damage is named."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +20,16 @@ from pointsman import (
     Utility,
     load_router,
 )
+from pointsman.artifacts import read_artifact
 from pointsman.embedders import ConcatEmbedder
 from pointsman.embedders.surface import SurfaceFeatures
-from pointsman.errors import ArtifactCorruptError, ArtifactError, ArtifactNotFoundError, ArtifactVersionError
+from pointsman.errors import (
+    ArtifactCorruptError,
+    ArtifactError,
+    ArtifactNotFoundError,
+    ArtifactVersionError,
+    ConfigurationError,
+)
 from tests.support.core import pair, tiny_embedder, tiny_mf
 
 PROMPTS = ["hello world", "prove that two is even", ""]
@@ -60,6 +68,46 @@ def test_saving_again_replaces_and_keeps_the_card(tmp_path):
     assert Router.load(tmp_path / "r").scorer.seed == 2
     assert (tmp_path / "r" / "README.md").read_text() == "card"
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+@pytest.mark.parametrize("cut_off", [1, 2])
+def test_saving_that_is_cut_off_leaves_the_old_one(saved, monkeypatch, cut_off):
+    """Between the old one's leaving and the new one's coming, too."""
+    version, replaced, moves = Router.load(saved).version, Path.replace, []
+
+    def interrupted(path, target):
+        moves.append(path)
+        if len(moves) == cut_off:
+            raise KeyboardInterrupt
+        return replaced(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Router(pair(), RandomScorer(), Threshold(0.5)).save(saved)
+    monkeypatch.undo()
+    assert Router.load(saved).version == version
+    assert [path.name for path in saved.parent.iterdir()] == ["r"]
+
+
+def test_the_current_folder_is_no_place_for_a_router(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"is the current folder, .* such as \./custom"):
+        Router(pair(), RandomScorer(), Threshold(0.5)).save(".")
+
+
+def test_a_link_goes_on_pointing_at_the_router(saved):
+    link = saved.with_name("current")
+    link.symlink_to(saved)
+    Router(pair(), RandomScorer(seed=2), Threshold(0.5)).save(link)
+    assert link.is_symlink()
+    assert Router.load(saved).scorer.seed == 2
+
+
+def test_a_router_keeps_what_it_was_made_from(tmp_path):
+    made_from = {"data": [{"file": "d.csv", "sha256": "0" * 64}], "licences": ["MIT"], "seed": 3}
+    version = Router(pair(), RandomScorer(), Threshold(0.5)).save(tmp_path / "r", training=made_from)
+    assert read_artifact(tmp_path / "r", "router").manifest.training == made_from
+    assert Router.load(tmp_path / "r").version == version
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path):
