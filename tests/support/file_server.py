@@ -20,6 +20,9 @@ class FileServer:
         ranges: whether it can resume.
         etag: what it calls the version of its files; none if empty.
         status: answer with this instead, for so many requests.
+        redirect: send everybody there; nowhere if empty.
+        chunked: say no length.
+        shifted: resume so many bytes before what was asked for.
         asked: (path, Range header) of every request.
     """
 
@@ -28,6 +31,9 @@ class FileServer:
     ranges: bool = True
     etag: str = '"v1"'
     status: list[int] = field(default_factory=list)
+    redirect: str = ""
+    chunked: bool = False
+    shifted: int = 0
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
 
@@ -57,6 +63,11 @@ def answer(server: FileServer, request: http.server.BaseHTTPRequestHandler) -> N
     wanted = request.headers.get("Range")
     server.asked.append((request.path, wanted))
     content = server.files.get(request.path)
+    if server.redirect:
+        request.send_response(302)
+        request.send_header("Location", server.redirect)
+        request.end_headers()
+        return
     code = server.status.pop(0) if server.status else 200 if content is not None else 404
     if code != 200 or content is None:
         request.send_error(code)
@@ -70,15 +81,22 @@ def answer(server: FileServer, request: http.server.BaseHTTPRequestHandler) -> N
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
+        start -= server.shifted
         request.send_response(206)
         request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
     else:
         request.send_response(200)
     if server.etag:
         request.send_header("ETag", server.etag)
-    request.send_header("Content-Length", str(len(content) - start))
+    if server.chunked:
+        request.send_header("Transfer-Encoding", "chunked")
+    else:
+        request.send_header("Content-Length", str(len(content) - start))
     request.end_headers()
     piece = content[start:]
+    if server.chunked:
+        request.wfile.write(b"%x\r\n" % len(piece))
     if server.cut:
-        piece = piece[: server.cut.pop(0)]
-    request.wfile.write(piece)
+        request.wfile.write(piece[: server.cut.pop(0)])
+        return
+    request.wfile.write(piece + (b"\r\n0\r\n\r\n" if server.chunked else b""))

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Any
-from urllib.parse import urlsplit
 
+from pointsman.data.alone import alone
+from pointsman.data.download import download, version_of
 from pointsman.errors import ConfigurationError, DownloadError
 
 __all__ = ["Dataset", "RemoteFile", "catalogue", "fetch"]
@@ -29,7 +24,6 @@ RECORD = "fetched.json"
 ATTEMPTS = 4
 TIMEOUT = 30.0
 _CHUNK = 1 << 18
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -88,7 +82,8 @@ def fetch(
     """Bring a data set's files into a folder; those that are there already are checked and kept.
 
     A file grows beside its place, as `<name>.part`, and moves there when it is whole and its hash is right. A
-    connection that ends early is taken up again where it ended, in this call or in a later one.
+    connection that ends early is taken up again where it ended, in this call or in a later one. Of several processes
+    that want the same file one fetches it and the others wait for it.
 
     Args:
         dataset: from `catalogue`.
@@ -107,103 +102,52 @@ def fetch(
 
 def _fetch_file(file: RemoteFile, root: Path, progress: Progress, attempts: int, timeout: float) -> Path:
     target = _target(file, root)
-    expected = file.sha256 or _recorded(root).get(file.path, {}).get("sha256")
-    if target.is_file() and expected is not None and _sha256(target) == expected:
-        progress(file.path, target.stat().st_size, target.stat().st_size)
+    if _is_here(file, target, root, progress):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    for resumed in (part.exists(), False):
-        _download(file, part, progress, attempts, timeout)
-        found = _sha256(part)
-        if expected in (None, found):
-            break
-        part.unlink()
-        if not resumed:  # else what was there before may have been of another version
-            msg = (
-                f"{file.url} is not the file that was meant: its sha256 is {found}, and {expected} was expected; "
-                "its publisher may have changed it, or something on the way did"
-            )
-            raise DownloadError(msg)
-    part.replace(target)
-    _sidecar(part).unlink(missing_ok=True)
-    if file.sha256 is None:
-        _record(root, file, found)
+    with alone(part):
+        if _is_here(file, target, root, progress):  # another process was quicker
+            return target
+        found = _whole(file, part, _expected(file, root), progress, attempts, timeout)
+        part.replace(target)
+        version_of(part).unlink(missing_ok=True)
+        if file.sha256 is None:
+            _record(root, file, found)
     return target
 
 
-def _download(file: RemoteFile, part: Path, progress: Progress, attempts: int, timeout: float) -> None:
-    """Fill the part file, in several connections if need be."""
-    trouble: Exception | None = None
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(min(2.0 ** (attempt - 1) / 4, 5.0))
-        try:
-            if _continue(file, part, progress, timeout):
-                return
-            trouble = None
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code < http.client.INTERNAL_SERVER_ERROR and error.code != http.client.TOO_MANY_REQUESTS:
-                msg = f"{file.url} cannot be had ({error.code} {error.reason}); look at its home, it may have moved"
-                raise DownloadError(msg) from error
-            trouble = error
-        except (OSError, http.client.HTTPException) as error:
-            trouble = error
-    have = part.stat().st_size if part.exists() else 0
-    why = f" ({trouble})" if trouble else ""
-    msg = f"{file.url} broke off after {have:,} bytes, {attempts} times{why}; run the command again to go on from there"
-    raise DownloadError(msg) from trouble
-
-
-def _continue(file: RemoteFile, part: Path, progress: Progress, timeout: float) -> bool:
-    """One connection: append what is missing. Whether the file is whole."""
-    have = part.stat().st_size if part.exists() else 0
-    validator = _validator(part)
-    headers = {"User-Agent": "pointsman", "Accept-Encoding": "identity"}
-    if have and (validator or file.sha256):
-        headers["Range"] = f"bytes={have}-"
-        if validator:
-            headers["If-Range"] = validator
-    try:
-        answer = _open(file.url, headers, timeout)
-    except urllib.error.HTTPError as error:
-        if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise
-        error.close()
-        if error.headers.get("Content-Range", "").endswith(f"/{have}"):
-            return True
-        part.unlink()
+def _is_here(file: RemoteFile, target: Path, root: Path, progress: Progress) -> bool:
+    """Whether the file is in its place, and is the one that is meant."""
+    expected = _expected(file, root)
+    if not target.is_file() or expected is None or _sha256(target) != expected:
         return False
-    with answer:
-        if answer.status != http.client.PARTIAL_CONTENT:
-            have = 0
-        length = answer.headers.get("Content-Length")
-        whole = None if length is None else have + int(length)
-        _sidecar(part).write_text(answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "", "utf-8")
-        with part.open("ab" if have else "wb") as out:
-            for piece in _pieces(answer):
-                out.write(piece)
-                have += len(piece)
-                progress(file.path, have, whole or file.size)
-    return whole is None or have >= whole
+    progress(file.path, target.stat().st_size, target.stat().st_size)
+    return True
 
 
-def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What arrives, until the end or until the connection is cut."""
-    with suppress(http.client.IncompleteRead):
-        while piece := answer.read(_CHUNK):
-            yield piece
-
-
-def _open(url: str, headers: Mapping[str, str], timeout: float) -> http.client.HTTPResponse:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
-        msg = f"{url} is not an https address; nothing else is fetched"
-        raise ConfigurationError(msg)
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  # https, as checked above
-    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310  # the same
-    return answer
+def _whole(
+    file: RemoteFile, part: Path, expected: str | None, progress: Progress, attempts: int, timeout: float
+) -> str:
+    """Fill the part file until it is the file that is meant; its hash."""
+    pinned = file.sha256 is not None
+    for resumed in (part.exists(), False):
+        download(
+            file.url, part, size=file.size, pinned=pinned, tell=lambda have, whole: progress(file.path, have, whole),
+            attempts=attempts, timeout=timeout,
+        )  # fmt: skip
+        found = _sha256(part)
+        if part.stat().st_size and expected in (None, found):
+            return found
+        part.unlink()
+        if not resumed:  # else what was there before may have been of another version
+            break
+    wanted = "something" if expected is None else expected
+    msg = (
+        f"{file.url} is not the file that was meant: its sha256 is {found}, and {wanted} was expected; "
+        "its publisher may have changed it, or something on the way did"
+    )
+    raise DownloadError(msg)
 
 
 def _target(file: RemoteFile, root: Path) -> Path:
@@ -214,17 +158,6 @@ def _target(file: RemoteFile, root: Path) -> Path:
     return root / inside
 
 
-def _sidecar(part: Path) -> Path:
-    """What the server called the version of which a part is here."""
-    return part.with_name(part.name + ".version")
-
-
-def _validator(part: Path) -> str:
-    sidecar = _sidecar(part)
-    named = sidecar.read_text("utf-8") if sidecar.is_file() else ""
-    return "" if named.startswith("W/") else named  # a weak one does not promise the same bytes
-
-
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
@@ -233,14 +166,27 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _recorded(root: Path) -> dict[str, dict[str, Any]]:
+def _expected(file: RemoteFile, root: Path) -> str | None:
+    """The hash that the file must have; None for the first fetch of one whose hash is not known."""
+    return file.sha256 or _recorded(root).get(file.path)
+
+
+def _recorded(root: Path) -> dict[str, str]:
+    """Path -> hash of what was fetched before without knowing it."""
     path = root / RECORD
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return found
+    try:
+        known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return {name: str(entry["sha256"]) for name, entry in known.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{path} is damaged ({error!r}); delete it, and the first fetch of each file records its hash anew"
+        raise DownloadError(msg) from error
 
 
 def _record(root: Path, file: RemoteFile, sha256: str) -> None:
-    known = _recorded(root) | {file.path: {"sha256": sha256, "url": file.url}}
-    draft = root / f"{RECORD}.{os.getpid()}"
-    draft.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
-    draft.replace(root / RECORD)
+    path = root / RECORD
+    with alone(path):
+        known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        draft = root / f"{RECORD}.{os.getpid()}"
+        entry = {file.path: {"sha256": sha256, "url": file.url}}
+        draft.write_text(json.dumps(known | entry, indent=1, sort_keys=True) + "\n", "utf-8")
+        draft.replace(path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 def one(server, sha256=SHA, path="set/a.bin", size=None):
@@ -132,6 +134,60 @@ def test_a_server_in_trouble_is_asked_again_and_one_that_refuses_is_not(server, 
     with pytest.raises(DownloadError, match="404"):
         fetch(missing, tmp_path)
     assert len(server.asked) == 1
+
+
+def test_a_stream_without_a_length_that_is_cut_is_not_taken_for_whole(server, tmp_path):
+    server.chunked, server.cut = True, [70_000] * 4
+    with pytest.raises(DownloadError, match="broke off"):
+        fetch(one(server, None), tmp_path)
+    assert not (tmp_path / "set" / "a.bin").exists()
+    server.cut = []
+    (path,) = fetch(one(server, None), tmp_path)
+    assert path.read_bytes() == CONTENT
+
+
+def test_another_stretch_than_the_one_asked_for_is_not_appended(server, tmp_path):
+    server.cut, server.shifted = [5000], 100
+    (path,) = fetch(one(server, None), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=5000-", None]
+
+
+def test_nothing_at_all_is_no_file(server, tmp_path):
+    server.files["/a.bin"] = b""
+    with pytest.raises(DownloadError, match="not the file that was meant"):
+        fetch(one(server, None), tmp_path)
+    assert not (tmp_path / "fetched.json").exists()
+
+
+def test_a_redirect_to_an_open_line_is_not_followed(server, tmp_path):
+    server.redirect = "http://example.com/a.bin"
+    with pytest.raises(ConfigurationError, match=r"example.com/a.bin is not an https address"):
+        fetch(one(server), tmp_path)
+
+
+@pytest.mark.parametrize("sha256", [SHA, None])
+def test_several_at_once_fetch_it_once_and_whole(server, tmp_path, sha256):
+    started, found = threading.Barrier(4), []
+
+    def want():
+        started.wait()
+        found.extend(path.read_bytes() == CONTENT for path in fetch(one(server, sha256), tmp_path))
+
+    threads = [threading.Thread(target=want) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 4
+    assert len(server.asked) == 1
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["a.bin"]
+
+
+def test_a_damaged_record_is_named(server, tmp_path):
+    (tmp_path / "fetched.json").write_text('{"set/a.bin"')
+    with pytest.raises(DownloadError, match=r"fetched.json is damaged .* delete it"):
+        fetch(one(server, None), tmp_path)
 
 
 def test_nobody_there_is_one_clear_error(server, tmp_path):
