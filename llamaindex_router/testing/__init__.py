@@ -16,7 +16,8 @@ Example:
             return OpenAI(model="gpt-4o-mini")
 
 `llamaindex_router.testing.base.Contract` lists the facts to state (`has_tools`, `has_structured_output`,
-`reports_usage`, `deterministic`, `secrets`), and says how a deviation is declared.
+`reports_usage`, `failed_calls`, `deterministic`, `secrets`), and says how a deviation is declared. `CUSTOM_LLM` holds the
+deviations of every model whose chat is core's `CustomLLM.chat`.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ pytest.register_assert_rewrite(
     *(f"{__name__}.{part}" for part in ("calls", "events", "objects", "structured", "text", "tools"))
 )
 
-from llamaindex_router.testing.events import EventContract  # noqa: E402  # pytest has to rewrite the asserts first
+from llamaindex_router.testing.events import CUSTOM_LLM, EventContract  # noqa: E402  # pytest has to rewrite the asserts first
 from llamaindex_router.testing.listeners import listening, watching_spans  # noqa: E402  # as above
 from llamaindex_router.testing.objects import ObjectContract  # noqa: E402  # as above
 from llamaindex_router.testing.structured import StructuredContract  # noqa: E402  # as above
 from llamaindex_router.testing.text import TextContract  # noqa: E402  # as above
 from llamaindex_router.testing.tools import ToolContract  # noqa: E402  # as above
 
-__all__ = ["LLMContract", "listening", "watching_spans"]
+__all__ = ["CUSTOM_LLM", "LLMContract", "listening", "watching_spans"]
 
 
 class LLMContract(TextContract, StructuredContract, ToolContract, EventContract, ObjectContract):

@@ -24,6 +24,8 @@ class Contract:
             skipped by name.
         has_structured_output: the model can fill in an object; the lines on objects are skipped by name otherwise.
         reports_usage: whole answers say how many tokens they used.
+        failed_calls: model calls that fail before the one that answers, as where a wrapper's first choice is down. They
+            are on LlamaIndex's record beside it, each with no end and no tokens.
         deterministic: the same question has the same answer, in every way of asking. Without it, answers are not
             compared with each other.
         secrets: texts that must not be found in what the model shows of itself, such as its key.
@@ -35,6 +37,7 @@ class Contract:
     has_tools: ClassVar[bool] = True
     has_structured_output: ClassVar[bool] = True
     reports_usage: ClassVar[bool] = True
+    failed_calls: ClassVar[int] = 0
     deterministic: ClassVar[bool] = True
     secrets: ClassVar[tuple[str, ...]] = ()
     question: ClassVar[str] = "What is the capital of France?"

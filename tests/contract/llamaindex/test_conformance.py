@@ -8,10 +8,10 @@ from llama_index.llms.openai import OpenAI
 from llama_index_instrumentation.dispatcher import instrument_tags
 
 from llamaindex_router import RouterLLM
-from llamaindex_router.testing import LLMContract
-from llamaindex_router.testing.calls import ASYNC, CHAT, COMPLETE, PREDICT, STREAMS
+from llamaindex_router.testing import CUSTOM_LLM, LLMContract
+from llamaindex_router.testing.calls import CHAT, COMPLETE, STREAMS
 from pointsman import Always, Candidate, Pool, PromptLength, QualityFloor, Router
-from tests.support.llamaindex import Keyword, PlainLLM, ScriptedLLM, keyword_router
+from tests.support.llamaindex import Keyword, ScriptedLLM, keyword_router
 from tests.support.openai_server import openai_server
 
 ARGUMENTS = {"add": {"a": 2, "b": 3}, "Capital": {"city": "Paris"}}
@@ -94,35 +94,26 @@ class Down(Talker):
 class TestRouterWhoseFirstModelFails(LLMContract):
     """Every call is the strong model's first, and the weak one answers."""
 
-    deviations = MappingProxyType(
-        dict.fromkeys(
-            ("test_events_go_out_once_and_in_order", "test_callbacks_are_counted_once"),
-            "the call that failed is on LlamaIndex's record, too, with no tokens and no end",
-        )
-    )
+    failed_calls = 1
 
     def make_llm(self):
         models = {"strong": Down(name="strong"), "weak": Talker(name="weak")}
         return RouterLLM(**models, router=keyword_router(Keyword("Name")), threshold=0.0)
 
 
-# Core's CustomLLM makes its chat of a completion and its async methods of the sync ones, all of them decorated.
-OF_CUSTOM_LLM = MappingProxyType(
-    {
-        f"{line}[{method}]": "CustomLLM calls one decorated method from the other"
-        for line in ("test_events_go_out_once_and_in_order", "test_callbacks_are_counted_once")
-        for method in (*CHAT, *(name for name in (*COMPLETE, *PREDICT) if name in ASYNC))
-    }
-)
+class Completer(ScriptedLLM):
+    """No chat model, and calls no tools: objects are read from its words."""
+
+    @property
+    def metadata(self):
+        return super().metadata.model_copy(update={"is_chat_model": False, "is_function_calling_model": False})
 
 
 class TestRouterOverAMixedPool(LLMContract):
-    """The weak model is no chat model and calls no tools."""
-
-    deviations = OF_CUSTOM_LLM
+    """The weak model completes prompts and does nothing else."""
 
     def make_llm(self):
-        weak = PlainLLM(name="weak", answer='{"city": "Paris"}')
+        weak = Completer(name="weak", answer='{"city": "Paris"}', calls_tools=False)
         return RouterLLM(strong=talkers("strong")["strong"], weak=weak, router=keyword_router(Keyword("Name")))
 
 
@@ -170,11 +161,14 @@ class TestMock(LLMContract):
     has_tools = False
     has_structured_output = False
     reports_usage = False
-    deviations = OF_CUSTOM_LLM | {
-        f"test_deltas_add_up[{method}]": "each item of its streams has the whole text and one letter as its delta"
-        for method in (*CHAT, *COMPLETE)
-        if method in STREAMS
-    }
+    deviations = MappingProxyType(
+        CUSTOM_LLM
+        | {
+            f"test_deltas_add_up[{method}]": "each item of its streams has the whole text and one letter as its delta"
+            for method in (*CHAT, *COMPLETE)
+            if method in STREAMS
+        }
+    )
 
     def make_llm(self):
         return MockLLM()
