@@ -16,7 +16,7 @@ Example:
             return OpenAI(model="gpt-4o-mini")
 
 `llamaindex_router.testing.base.Contract` lists the facts to state (`has_tools`, `has_structured_output`,
-`reports_usage`, `failed_calls`, `deterministic`, `secrets`), and says how a deviation is declared. `CUSTOM_LLM` holds the
+`reports_usage`, `failed_calls`, `deterministic`, `secrets`), and says how a deviation is declared. `CUSTOM_LLM` has the
 deviations of every model whose chat is core's `CustomLLM.chat`.
 """
 
