@@ -8,8 +8,11 @@ pandas nor numpy's own unpickling takes part, so that a file can do no more than
 from __future__ import annotations
 
 import pickle
+import pickletools
+from collections.abc import Sequence
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,7 @@ from pointsman.errors import DataError
 
 __all__ = ["read_frame_pickle"]
 
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 _NUMBERS = {code + size for code, sizes in (("f", "248"), ("i", "1248"), ("u", "1248")) for size in sizes} | {"b1"}
 _MALFORMED = (
     pickle.UnpicklingError, ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError,
@@ -44,6 +48,7 @@ def read_frame_pickle(path: str | Path) -> Columns:
         raise DataError(msg)
     try:
         with file.open("rb") as stream:
+            _check_memo(stream)
             frame = _Reader(stream, file.name).load()
         columns = frame.columns() if isinstance(frame, _Frame) else None
     except DataError:
@@ -178,9 +183,9 @@ class _NewTexts(metaclass=_Sealed):
 class _NewIndex(metaclass=_Sealed):
     """`_new_Index`: the labels of an axis."""
 
-    def __new__(cls, kind: type, given: dict[str, Any]) -> list[Any]:  # type: ignore[misc]  # stands for a function
+    def __new__(cls, kind: type, given: dict[str, Any]) -> Sequence[Any]:  # type: ignore[misc]  # stands for a function
         if kind is _Range:
-            return list(range(given["start"], given["stop"], given["step"]))
+            return range(given["start"], given["stop"], given["step"])  # not written out, however long
         return [_plain(value) for value in given["data"].values.tolist()]
 
 
@@ -201,7 +206,7 @@ class _Manager(metaclass=_Sealed):
 
     __slots__ = ("axes", "blocks")
 
-    def __init__(self, blocks: tuple[_Block, ...] | list[_Block], axes: list[list[Any]], *_: object) -> None:
+    def __init__(self, blocks: tuple[_Block, ...] | list[_Block], axes: list[Sequence[Any]], *_: object) -> None:
         self.blocks = blocks
         self.axes = axes
 
@@ -264,7 +269,7 @@ class _Reader(pickle.Unpickler):
         found = _KNOWN.get((module, name))
         if found is None:
             mend = "do not load it in another way, and get the file from its publisher"
-            if module.startswith(("pandas.", "pyarrow.")):
+            if module.split(".")[0] in ("pandas", "pyarrow"):
                 mend = "save the frame as parquet"
             msg = (
                 f"{self._file} asks for {module}.{name}, which a frame of plain columns does not need; "
@@ -272,6 +277,21 @@ class _Reader(pickle.Unpickler):
             )
             raise DataError(msg)
         return found
+
+
+def _check_memo(stream: BinaryIO) -> None:
+    """Nothing is put at a place in the unpickler's memory beyond the file's length: it makes room up to that place.
+
+    Raises:
+        ValueError: something is, or this is no pickle.
+    """
+    size = stream.seek(0, SEEK_END)
+    stream.seek(0)
+    for code, place, _ in pickletools.genops(stream):
+        if code.name in _PUTS and isinstance(place, int) and place > size:
+            msg = f"place {place} in a file of {size} bytes"
+            raise ValueError(msg)
+    stream.seek(0)
 
 
 def _plain(value: Any) -> Any:

@@ -146,6 +146,24 @@ def test_any_damaged_byte_ends_in_our_error_or_in_columns(tmp_path):
     assert refused > 100
 
 
+@pytest.mark.parametrize("put", [b"r\xfe\xff\xff\xff", b"p4294967294\n"])
+def test_a_few_bytes_cannot_ask_for_gigabytes_of_memo(tmp_path, put):
+    path = tmp_path / "frame.pkl"
+    path.write_bytes(b"\x80\x02]" + put + b".")
+    with pytest.raises(DataError, match="place 4294967294 in a file of"):
+        read_frame_pickle(path)
+
+
+def test_an_index_that_claims_to_be_long_is_not_written_out(tmp_path):
+    path = tmp_path / "frame.pkl"
+    path.write_bytes(
+        b"cpandas.core.indexes.base\n_new_Index\n(cpandas\nRangeIndex\n"
+        b"(S'start'\nI0\nS'stop'\nL3000000000000L\nS'step'\nI1\ndtR."
+    )
+    with pytest.raises(DataError, match="holds a range, not a frame"):
+        read_frame_pickle(path)
+
+
 def test_pandas_is_not_imported(tmp_path):
     path = tmp_path / "frame.pkl"
     path.write_bytes(FRAMES["pandas 3, protocol 5"])
