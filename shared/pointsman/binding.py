@@ -33,7 +33,7 @@ class BoundScorer:
 
     Attributes:
         scorer: narrowed to the pool's models where it can be.
-        columns: the scorer's column for each candidate.
+        columns: the scorer's column for each candidate; None where they stand in the pool's order.
         models: the scorer's model for each candidate.
         matched: candidate -> how its model was found; empty for scorers that look at no model.
         pair: the scorer's models for strong and weak, where the pool names them.
@@ -42,7 +42,7 @@ class BoundScorer:
     """
 
     scorer: Scorer
-    columns: NDArray[np.intp]
+    columns: NDArray[np.intp] | None
     models: tuple[str, ...]
     matched: dict[str, str]
     pair: tuple[str, str] | None
@@ -71,7 +71,9 @@ class BoundScorer:
             quality, rates = joint.score(texts, *self.pair)
         else:
             quality, rates = scorer.quality(texts), scorer.win_rate(texts, *self.pair)
-        checked = self._checked(quality, (len(texts), len(self.scorer.models)), "quality")[:, self.columns]
+        checked = self._checked(quality, (len(texts), len(self.scorer.models)), "quality")
+        if self.columns is not None:
+            checked = checked[:, self.columns]
         return checked, None if rates is None else self._checked(rates, (len(texts),), "win rates")
 
     def reference_win_rates(self) -> Floats:
@@ -116,7 +118,9 @@ def bind(pool: Pool, scorer: Scorer) -> BoundScorer:
         models = tuple(_exact(candidate, scorer) for candidate in pool)
         matched = {name: f"known: {model}" for name, model in zip(pool.names, models, strict=True)}
     narrowed = scorer.select(models) if isinstance(scorer, SelectableScorer) else scorer
-    columns = np.array([narrowed.models.index(model) for model in models], dtype=np.intp)
+    columns = None
+    if tuple(narrowed.models) != models:
+        columns = np.array([narrowed.models.index(model) for model in models], dtype=np.intp)
     pair = None
     if pool.strong is not None and pool.weak is not None:
         pair = (models[pool.position(pool.strong)], models[pool.position(pool.weak)])

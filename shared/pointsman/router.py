@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,11 +122,15 @@ class Router:
         if not asked:
             return []
         gated = [self._gate(query, excluded) for query in asked]
-        quality, cost, win_rate = self.predict(asked)
-        chosen = self._choose(quality, cost, win_rate, gated)
+        spent = [self._estimate(query, REPLY_TOKENS) for query in asked]
+        quality, win_rate = self._score(asked)
+        scored = [query.scorable for query in asked]
+        chosen = self._choose(quality, np.array(spent, dtype=np.float64), win_rate, gated, scored)
         latency = (time.perf_counter() - started) * 1e3 / len(asked)
+        picks, scores = chosen.tolist(), quality.tolist()
+        rates = [None] * len(asked) if win_rate is None else win_rate.tolist()
         return [
-            self._record(query, gated[row], int(chosen[row]), cost[row], quality[row], win_rate, row, latency)
+            self._record(query, gated[row], picks[row], spent[row], scores[row], rates[row], latency)
             for row, query in enumerate(asked)
         ]
 
@@ -173,7 +176,8 @@ class Router:
         spent = [decision.estimated_cost_usd.get(name) for name in self.pool.names]
         cost = np.array([[np.nan if usd is None else usd for usd in spent]])
         rate = None if self._bound.pair is None else np.array([np.nan if (r := decision.win_rate) is None else r])
-        chosen = self.pool.candidates[int(self._choose(quality, cost, rate, [gated])[0])]
+        scored = self.pool.names[0] in decision.quality
+        chosen = self.pool.candidates[int(self._choose(quality, cost, rate, [gated], [scored])[0])]
         return replace(
             decision,
             candidate=chosen.name,
@@ -353,21 +357,24 @@ class Router:
         return quality, win_rate
 
     def _choose(
-        self, quality: Floats, cost: Floats, win_rate: Floats | None, gated: Sequence[Mapping[str, str]]
+        self,
+        quality: Floats,
+        cost: Floats,
+        win_rate: Floats | None,
+        gated: Sequence[Mapping[str, str]],
+        scored: Sequence[bool],
     ) -> NDArray[np.intp]:
-        """The policy's choice where there are words to score, else the safe one; never a gated candidate."""
-        if isinstance(self.policy, Always) or not np.isnan(quality[:, 0]).any():
-            if not any(gated):
-                return np.asarray(self.policy.choose(quality, cost, win_rate), dtype=np.intp)
-            scored = np.ones(len(quality), dtype=np.bool_)
-        else:
-            scored = ~np.isnan(quality[:, 0])
+        """The policy's choice where there were words to score, else the safe one; never a gated candidate."""
+        all_scored = isinstance(self.policy, Always) or all(scored)
+        if all_scored and not any(gated):  # nearly always
+            return np.asarray(self.policy.choose(quality, cost, win_rate), dtype=np.intp)
+        rows = np.full(len(quality), True) if all_scored else np.array(scored)
         open_ = np.array([[name not in shut for name in self.pool.names] for shut in gated])
         chosen = np.full(len(quality), self._safe, dtype=np.intp)
         usable_quality, usable_cost = np.where(open_, quality, -np.inf), np.where(open_, cost, np.inf)
-        if scored.any():
-            rates = None if win_rate is None else win_rate[scored]
-            chosen[scored] = self.policy.choose(usable_quality[scored], usable_cost[scored], rates)
+        if rows.any():
+            rates = None if win_rate is None else win_rate[rows]
+            chosen[rows] = self.policy.choose(usable_quality[rows], usable_cost[rows], rates)
         for row in np.flatnonzero(~open_[np.arange(len(chosen)), chosen]):
             chosen[row] = np.nan_to_num(usable_quality[row], nan=0.0, neginf=-1.0).argmax()
         return chosen
@@ -383,15 +390,14 @@ class Router:
         query: Query,
         gated: dict[str, str],
         column: int,
-        cost: Floats,
-        quality: Floats,
-        win_rates: Floats | None,
-        row: int,
+        cost: Sequence[float | None],
+        quality: Sequence[float],
+        win_rate: float | None,
         latency: float,
     ) -> Decision:
-        candidate = self.pool.candidates[column]
-        rate = None if win_rates is None or not query.scorable else float(win_rates[row])
-        scores = dict(zip(self.pool.names, quality.tolist(), strict=True)) if query.scorable else {}
+        candidate, names = self.pool.candidates[column], self.pool.names
+        rate = win_rate if query.scorable else None
+        scores = dict(zip(names, quality, strict=True)) if query.scorable else {}
         return Decision(
             id=os.urandom(16).hex(),  # as random as a UUID, at a quarter of its time
             candidate=candidate.name,
@@ -405,9 +411,7 @@ class Router:
             matched=self._bound.matched,
             source=query.source,
             stage=query.stage,
-            estimated_cost_usd={
-                name: None if isnan(usd) else usd for name, usd in zip(self.pool.names, cost.tolist(), strict=True)
-            },
+            estimated_cost_usd=dict(zip(names, cost, strict=True)),
             latency_ms=latency,
             forced=isinstance(self.policy, Always),
             router=self.name,
