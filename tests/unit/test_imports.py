@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 
@@ -55,7 +56,14 @@ PUBLIC = {
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  # our own code
+    return subprocess.run(  # noqa: S603  # our own code
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},  # installed packages are compiled, so the clone is, too
+    )
 
 
 def importing(code: str, forbidden: tuple[str, ...]) -> subprocess.CompletedProcess[str]:

@@ -100,7 +100,7 @@ class PromptIndex:
 
     @cached_property
     def _table(self) -> NDArray[np.float32] | NDArray[np.float64]:
-        return self.codes.astype(np.float32 if self.codes.dtype == np.int8 else np.float64)
+        return self.codes.astype(np.float32) if self.codes.dtype == np.int8 else self.codes.astype(np.float64)
 
     @cached_property
     def _norms(self) -> Floats:
@@ -112,7 +112,7 @@ class PromptIndex:
         products = np.zeros((len(codes), len(self)))
         for start in range(0, self.dim, step):
             part = slice(start, start + step)
-            products += queries[:, part] @ self._table[:, part].T
+            products += np.matmul(queries[:, part], self._table[:, part].T)
         return np.asarray(products / _norms(codes)[:, None] / self._norms, dtype=np.float64)
 
 

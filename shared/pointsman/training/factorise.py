@@ -183,7 +183,7 @@ def _batches(draw: Callable[[np.random.Generator], Duels], settings: Descent, rn
 
 def _unit(models: Single) -> tuple[Single, Single]:
     """Rows of unit length, and the lengths they had."""
-    length = np.maximum(np.linalg.norm(models, axis=1, keepdims=True), 1e-12)
+    length: Single = np.maximum(np.linalg.norm(models, axis=1, keepdims=True), np.float32(1e-12))
     return models / length, length
 
 
