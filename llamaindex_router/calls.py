@@ -172,6 +172,7 @@ class RoutedCall:
 
     def _turn_to(self, decision: Decision) -> None:
         """Go on with the model of this decision, the call's first or the next after a failure."""
+        decision = self._choice.attempts.admit(decision)
         self._call.decision = decision
         self._model = self._models[decision.candidate]
         self._watch = Watch(self._model.name)

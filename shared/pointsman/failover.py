@@ -121,10 +121,14 @@ class Breaker:
             return
         with self._lock:
             health = self._health.setdefault(name, _Health())
+            now = self._clock()
+            if now < health.until:  # it was asked before it was left alone: calls that fail together are one failure
+                health.until = max(health.until, now + (wait_s or 0.0))
+                return
             health.failures += 1
             doubled = self._settings.cool_down_s * 2.0 ** min(health.failures - 1, 30)
             pause = max(min(doubled, self._settings.longest_cool_down_s), wait_s or 0.0)
-            health.until = self._clock() + pause
+            health.until = now + pause
             health.probed_until = 0.0
             health.trouble = trouble
 

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import pickle
+from typing import ClassVar
 
 import pytest
 from llama_index.core.llms import ChatMessage, ChatResponse
@@ -20,7 +21,7 @@ from llamaindex_router import (
 from llamaindex_router.testing import listening
 from pointsman.failover import Failover
 from tests.contract.llamaindex.test_methods import CALLS, pair_for, plain, run
-from tests.support.llamaindex import ScriptedLLM, scripted_pair
+from tests.support.llamaindex import Keyword, ScriptedLLM, keyword_router, scripted_pair
 from tests.support.llamaindex_books import kept
 
 PROMPT = PromptTemplate("Context. {query_str}")
@@ -171,6 +172,35 @@ def test_pieces_with_nothing_in_them_come_before_the_first_word(failover):
     assert [next(stream).delta for _ in range(3)] == ["", "an", " answer"]
     with pytest.raises(ConnectionError):
         next(stream)
+
+
+class Slow(ScriptedLLM):
+    """Takes its time, and then answers or fails."""
+
+    async def acomplete(self, prompt, formatted=False, **kwargs):
+        await asyncio.sleep(0.01)
+        return await super().acomplete(prompt, formatted, **kwargs)
+
+
+class Thinking(Keyword):
+    """Takes a thread, so that calls that come together are decided before any of them is made."""
+
+    instant: ClassVar[bool] = False
+
+
+async def test_of_calls_at_once_one_tries_a_model_again_and_those_that_fail_together_are_one_failure():
+    weak = Slow(name="small", error=DOWN)
+    llm = RouterLLM(strong=Slow(name="big"), weak=weak, router=keyword_router(Thinking()))
+    for _ in range(2):
+        responses = await asyncio.gather(*(llm.acomplete("easy") for _ in range(10)))
+        assert {routing_decision(response).candidate for response in responses} == {"strong"}
+    assert len(weak.heard) == 10
+    assert "left alone for 10 s" in routing_decision(responses[0]).gated["weak"]
+    weak.error = None
+    llm._desk.chooser._breaker._clock = lambda: 1e9  # the cool-down is over
+    responses = await asyncio.gather(*(llm.acomplete("easy") for _ in range(10)))
+    assert sorted(routing_decision(response).candidate for response in responses) == ["strong"] * 9 + ["weak"]
+    assert len(weak.heard) == 11
 
 
 TALKING = [name for name in CALLS if not any(word in name for word in ("tools", "structured", "call"))]

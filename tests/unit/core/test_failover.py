@@ -226,6 +226,15 @@ def test_each_failure_in_a_row_doubles_the_pause_up_to_the_longest(clock: Clock)
     assert pauses == [10, 20, 35, 35]
 
 
+def test_calls_that_fail_together_are_one_failure(clock: Clock) -> None:
+    breaker = Breaker(Failover(cool_down_s=10), clock)
+    for _ in range(50):
+        breaker.failed("weak", "timeout")
+    assert "left alone for 10 s" in breaker.closed()["weak"]
+    breaker.failed("weak", "rate_limit", wait_s=60)
+    assert "left alone for 60 s" in breaker.closed()["weak"], "but each may name a longer time"
+
+
 def test_a_provider_that_names_its_time_is_given_it(clock: Clock) -> None:
     breaker = Breaker(Failover(), clock)
     breaker.failed("weak", "rate_limit", wait_s=60)
