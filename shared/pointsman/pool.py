@@ -31,7 +31,7 @@ class Candidate:
         metadata: anything else; carried, not read.
 
     Raises:
-        PoolError: the name is empty, a price is negative or not finite, or the window is not positive.
+        PoolError: the name is empty, a name is no text, a price is negative or not finite, or the window is not positive.
     """
 
     name: str
@@ -48,6 +48,10 @@ class Candidate:
         if not self.name:
             msg = "a candidate needs a name; give one such as 'strong' or the model's name"
             raise PoolError(msg)
+        for label, text in (("name", self.name), ("model", self.model), ("provider", self.provider)):
+            if not isinstance(text, str) and (text is not None or label != "provider"):
+                msg = f"a candidate's {label} is {text!r}; give its name as a str"
+                raise PoolError(msg)
         for label, price in (("input_price", self.input_price), ("output_price", self.output_price)):
             if price is not None and not (math.isfinite(price) and price >= 0):
                 msg = f"{self.name}: {label} is {price}; give USD per million tokens, 0 or more, or None if not known"

@@ -59,8 +59,11 @@ def unpack_router(artifact: Artifact) -> tuple[Pool, Scorer, Policy, Calibration
     try:
         scorer = _unpack_scorer(settings["scorer"], Stored(artifact, tensors))
         calibration = _unpack_calibration(settings["calibration"], tensors) if "calibration" in settings else None
+        if not all(isinstance(name, str) for name in scorer.models):
+            msg = f"the scorer's models are {scorer.models!r}"
+            raise TypeError(msg)
         return _unpack_pool(settings["pool"]), scorer, _unpack_policy(settings["policy"]), calibration
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # settings of other types, too
         msg = f"{artifact.folder} does not hold a whole router ({error!r}); copy it again, or save it anew"
         raise ArtifactCorruptError(msg) from error
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.embedders.base import Embedder
+from pointsman.errors import ConfigurationError
 
 __all__ = ["ConcatEmbedder"]
 
@@ -19,13 +20,28 @@ class ConcatEmbedder:
 
     Args:
         parts: the embedders, in order.
-        mean, scale: float32[dim], of the training prompts; ones and zeros leave a part as it is.
+        mean, scale: float32[dim], of the training prompts; zeros and ones leave a part as it is.
         clip: bound on the standardised value.
+
+    Raises:
+        ConfigurationError: mean and scale are not of one length, hold other than finite numbers, or a scale or the
+            bound is not positive.
     """
 
     def __init__(
         self, parts: Sequence[Embedder], mean: NDArray[np.float32], scale: NDArray[np.float32], clip: float = 4.0
     ) -> None:
+        one_length = mean.ndim == 1 and mean.shape == scale.shape
+        if (
+            not one_length
+            or not np.isfinite(mean).all()
+            or not (np.isfinite(scale) & (scale > 0)).all()
+            or not clip > 0
+        ):
+            msg = (
+                f"mean {mean.shape}, scale {scale.shape} and clip {clip} standardise no vectors; train or load it anew"
+            )
+            raise ConfigurationError(msg)
         self.parts = tuple(parts)
         self.mean = mean
         self.scale = scale

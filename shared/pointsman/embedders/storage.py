@@ -107,7 +107,11 @@ def _build_embedder(settings: Mapping[str, Any], stored: Stored, path: str) -> E
         return SurfaceFeatures()
     if kind == "concat":
         parts = [unpack_embedder(part, stored, f"{path}.{i}") for i, part in enumerate(settings["parts"])]
-        return ConcatEmbedder(parts, tensors[f"{path}.mean"], tensors[f"{path}.scale"], settings["clip"])
+        joined = ConcatEmbedder(parts, tensors[f"{path}.mean"], tensors[f"{path}.scale"], settings["clip"])
+        if joined.mean.shape != (joined.dim,):
+            msg = f"vectors of length {joined.dim} are standardised by {joined.mean.shape} numbers"
+            raise ValueError(msg)
+        return joined
     if kind == "static" and "shipped" in settings:
         shipped = read_shipped(settings["shipped"], "embedder")
         if shipped.manifest.version != settings["version"]:

@@ -73,6 +73,7 @@ class SWRanking(VectorScorer):
             and self.battles.shape == (battles, 3)
             and (self.counts is None or (self.counts.shape == (battles,) and bool((self.counts > 0).all())))
             and self.index.dim == self.embedder.dim
+            and all(array.dtype.kind == "i" for array in (self.tiers, self.sizes, self.battles))
             and _inside(self.tiers, t)
             and _inside(self.battles, np.array([len(self.index), t, t]))
         )

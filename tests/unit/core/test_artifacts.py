@@ -1,10 +1,12 @@
 """Saved routers come back the same, and damage is named."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from pointsman import (
     Always,
@@ -184,6 +186,47 @@ def test_settings_that_make_no_router_are_refused(saved, key, value):
     edited(saved, settings=settings | {key: value})
     with pytest.raises(ArtifactCorruptError, match="does not hold a whole router"):
         Router.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("scorer", "models"), "names"),
+        (("scorer", "models"), [{"name": 3}, {"name": 4}, {"name": 5}]),
+        (("scorer", "embedder"), {"kind": ["static"]}),
+        (("pool", "candidates", 0, "model"), 3),
+        (("pool", "candidates", 0, "provider"), ["x"]),
+    ],
+)
+def test_settings_of_the_wrong_type_are_refused(saved, where, value):
+    settings = json.loads((saved / "manifest.json").read_text())["settings"]
+    inner = settings
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    edited(saved, settings=settings)
+    with pytest.raises(ArtifactCorruptError, match="does not hold a whole router"):
+        Router.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("embedder.mean", lambda a: a[:0]),
+        ("embedder.mean", lambda a: a * np.nan),
+        ("embedder.scale", lambda a: a[:, None]),
+        ("embedder.scale", lambda a: a * 0),
+    ],
+)
+def test_a_standardisation_that_makes_no_vectors_is_refused(tmp_path, name, spoil):
+    Router(pair(), concat_mf(), Threshold(0.5)).save(tmp_path / "r")
+    tensors = read_artifact(tmp_path / "r", "router").tensors("router.safetensors")
+    content = save(tensors | {name: np.ascontiguousarray(spoil(tensors[name]))})
+    (tmp_path / "r" / "router.safetensors").write_bytes(content)
+    files = read_artifact(tmp_path / "r", "router").manifest.files
+    edited(tmp_path / "r", files=files | {"router.safetensors": hashlib.sha256(content).hexdigest()})
+    with pytest.raises(ArtifactCorruptError, match="does not hold a whole router"):
+        Router.load(tmp_path / "r")
 
 
 def test_an_unknown_shipped_router_lists_those_that_are(tmp_path, monkeypatch):
