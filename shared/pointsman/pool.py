@@ -31,7 +31,7 @@ class Candidate:
         metadata: anything else; carried, not read.
 
     Raises:
-        PoolError: the name is empty, a name is no text, a price is negative or not finite, or the window is not positive.
+        PoolError: the name is empty or no text, a price is negative or not finite, or the window is not positive.
     """
 
     name: str

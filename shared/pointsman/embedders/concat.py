@@ -31,16 +31,10 @@ class ConcatEmbedder:
     def __init__(
         self, parts: Sequence[Embedder], mean: NDArray[np.float32], scale: NDArray[np.float32], clip: float = 4.0
     ) -> None:
-        one_length = mean.ndim == 1 and mean.shape == scale.shape
-        if (
-            not one_length
-            or not np.isfinite(mean).all()
-            or not (np.isfinite(scale) & (scale > 0)).all()
-            or not clip > 0
-        ):
-            msg = (
-                f"mean {mean.shape}, scale {scale.shape} and clip {clip} standardise no vectors; train or load it anew"
-            )
+        shaped = mean.ndim == 1 and mean.shape == scale.shape
+        usable = np.isfinite(mean).all() and (np.isfinite(scale) & (scale > 0)).all()
+        if not (shaped and usable and clip > 0):
+            msg = f"mean {mean.shape}, scale {scale.shape} and clip {clip} standardise nothing; train or load it anew"
             raise ConfigurationError(msg)
         self.parts = tuple(parts)
         self.mean = mean
