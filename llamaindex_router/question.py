@@ -30,7 +30,7 @@ from llamaindex_router.spans import Caller, caller, root_question
 from llamaindex_router.stages import Stage, run_id, stage_of_chat, stage_of_template, stage_of_text
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.errors import QueryError
-from pointsman.query import Needs, Query, Source
+from pointsman.query import NO_NEEDS, Needs, Query, Source
 
 __all__ = [
     "Asked",
@@ -45,7 +45,6 @@ __all__ = [
 VARIABLES = ("query_str", "question", "query", "input", "query_bundle")
 """Template variables that hold a question, the surest first."""
 _HYDE_VARIABLE = "context_str"
-_NONE = Needs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def from_text(prompt: object) -> Asked:
         raise QueryError(msg)
     by = caller()
     found = _of_span(by) or _of_prompt(prompt)
-    return _asked(found, (prompt,), _NONE, stage_of_text(by.component))
+    return _asked(found, (prompt,), NO_NEEDS, stage_of_text(by.component))
 
 
 def from_messages(messages: Sequence[ChatMessage], needs: Needs | None = None) -> Asked:
@@ -136,8 +135,9 @@ def to_the_root(asked: Asked) -> Asked:
 
 
 def _question_of(prompt: BasePromptTemplate, values: Mapping[str, Any]) -> str | None:
+    made = prompt.function_mappings or {}
     for name in VARIABLES:
-        value = values.get(name)
+        value = made[name](**values) if name in made and name not in values else values.get(name)
         text = value.query_str if isinstance(value, QueryBundle) else value
         if isinstance(text, str) and text.strip():
             return restated(text).question

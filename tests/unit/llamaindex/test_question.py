@@ -57,6 +57,20 @@ TEMPLATES = {
         {"context_str": "c", "query_str": "why?"},
         "why?",
     ),
+    "one that a function makes": (
+        PromptTemplate(
+            "{context_str} {query_str}", function_mappings={"query_str": lambda **kw: f"why {kw['topic']}?"}
+        ),
+        {"context_str": "c", "topic": "rain"},
+        "why rain?",
+    ),
+    "another that a function makes": (
+        PromptTemplate(
+            "{context_str} {query_str}", function_mappings={"context_str": lambda **kw: kw["query_str"] * 9}
+        ),
+        {"query_str": "why?"},
+        "why?",
+    ),
     "condense question": (
         PromptTemplate("{chat_history} {question}"),
         {"chat_history": "h", "question": "why?"},
