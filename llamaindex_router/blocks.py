@@ -16,16 +16,14 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from pointsman.query import Needs
+from pointsman.query import NO_NEEDS, Needs
 
 __all__ = ["needs_of"]
-
-_NONE = Needs()
 
 
 def needs_of(messages: Iterable[ChatMessage], needs: Needs | None = None) -> Needs:
     """`needs`, and those of every image, audio and document in the messages; a video needs a model that sees."""
-    found = needs or _NONE
+    found = needs or NO_NEEDS
     for message in messages:
         for block in _flat(message.blocks):
             if isinstance(block, ImageBlock | VideoBlock):

@@ -122,7 +122,8 @@ def _heard() -> bool:
     """Whether anybody listens; making an event that nobody hears takes as long as all the rest of the record."""
     dispatcher: Dispatcher | None = _dispatcher
     while dispatcher is not None:
-        if not all(isinstance(handler, _DEAF) for handler in dispatcher.event_handlers):
-            return True
+        for handler in dispatcher.event_handlers:
+            if type(handler) not in _DEAF:  # pydantic takes a microsecond to say what is an instance of what
+                return True
         dispatcher = dispatcher.parent if dispatcher.propagate else None
     return False

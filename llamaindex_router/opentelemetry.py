@@ -48,7 +48,8 @@ class CallSpan:
 
     def show_decision(self, decision: Decision) -> None:
         """Set the attributes of a decision; those of a later one of the same call replace them."""
-        self._show(decision_metadata(decision))
+        if self._methods is not None:
+            self._show(decision_metadata(decision))
 
     def show_outcome(self, decision: Decision, outcome: Outcome) -> None:
         """Set the attributes of an outcome.

@@ -94,12 +94,13 @@ def enclosing() -> Iterator[Span]:
 
     A streaming response makes its calls when it is read, after its spans have ended; reading it counts as inside.
     """
-    seen: set[int] = set()
-    for innermost in (_reading.get(), OPEN.get(active_span_id.get())):
-        for span in innermost.upwards() if innermost is not None else ():
-            if id(span) not in seen:
-                seen.add(id(span))
-                yield span
+    reading, span = _reading.get(), OPEN.get(active_span_id.get())
+    read = () if reading is None else tuple(reading.upwards())
+    yield from read
+    while span is not None:
+        if span not in read:
+            yield span
+        span = span.parent
 
 
 class Caller(NamedTuple):

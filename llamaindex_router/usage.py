@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, ToolCallBlock
 from pydantic import BaseModel
@@ -33,7 +33,8 @@ def read_usage(response: Response | None) -> Usage | None:
     raw = response.raw
     if not raw and not response.additional_kwargs:  # so it is with all but the last piece of a stream
         return None
-    for counts in (_get(raw, "usage"), _get(raw, "usage_metadata"), response.additional_kwargs):
+    get = _reader(raw)
+    for counts in (get("usage"), get("usage_metadata"), response.additional_kwargs):
         usage = None if not counts else _read(counts)
         if usage is not None:
             return usage
@@ -70,34 +71,43 @@ def is_empty(result: object) -> bool:
 
 
 def _read(counts: object) -> Usage | None:
-    asked, answered = _first(counts, _INPUT), _first(counts, _OUTPUT)
+    get = _reader(counts)
+    asked, answered = _first(get, _INPUT), _first(get, _OUTPUT)
     if asked is None or answered is None:
         return None
-    cached = next((n for key in _CACHED_INSIDE if (n := _int(_get(counts, key), "cached_tokens")) is not None), 0)
-    reasoning = next(
-        (n for key in _REASONING_INSIDE if (n := _int(_get(counts, key), "reasoning_tokens")) is not None), 0
-    )
     # Gemini counts cached tokens inside the prompt and thoughts beside the answer
-    cached = cached or _int(counts, "cached_content_token_count") or 0
-    thoughts = _int(counts, "thoughts_token_count") or 0
+    cached = _inside(get, _CACHED_INSIDE, "cached_tokens") or _int(get("cached_content_token_count")) or 0
+    reasoning = _inside(get, _REASONING_INSIDE, "reasoning_tokens")
+    thoughts = _int(get("thoughts_token_count")) or 0
     # Anthropic counts what was read from and written to its cache beside the input
-    read = _int(counts, "cache_read_input_tokens") or 0
-    written = _int(counts, "cache_creation_input_tokens") or 0
+    read = _int(get("cache_read_input_tokens")) or 0
+    written = _int(get("cache_creation_input_tokens")) or 0
     return Usage(asked + read + written, answered + thoughts, cached or read, reasoning or thoughts)
 
 
-def _first(counts: object, names: Sequence[str]) -> int | None:
-    return next((n for name in names if (n := _int(counts, name)) is not None), None)
+def _reader(holder: object) -> Callable[[str], object]:
+    """Reads a field, None where there is none; of a dict or of an object, for clients answer with either."""
+    return holder.get if isinstance(holder, dict) else lambda name: getattr(holder, name, None)
 
 
-def _int(holder: object, name: str) -> int | None:
-    value = _get(holder, name)
+def _first(get: Callable[[str], object], names: Sequence[str]) -> int | None:
+    for name in names:
+        if (count := _int(get(name))) is not None:
+            return count
+    return None
+
+
+def _inside(get: Callable[[str], object], places: Sequence[str], name: str) -> int:
+    """The count of this name in the first of these places that has it, else 0."""
+    for place in places:
+        details = get(place)
+        if details is not None and (count := _int(_reader(details)(name))) is not None:
+            return count
+    return 0
+
+
+def _int(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _get(holder: object, name: str) -> object:
-    """A field of a dict or of an object, for clients answer with either."""
-    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
 
 
 def _count(text: str, model: str) -> TokenCount:
