@@ -44,6 +44,8 @@ _ARGUMENTS = ("query_bundle", "str_or_query_bundle", "query_str", "query", "mess
 """Under which names components take the question."""
 _PAUSE = "WaitingForEvent"
 """What a tool raises that waits for a person's answer: nothing has failed."""
+_HELPERS = ("run_jobs", "run_jobs.<locals>.worker")
+"""Core's functions that run a component's calls side by side, which have spans of their own."""
 _RUN = "start_event"
 """Under which name a workflow takes what a run starts with; an agent's holds `user_msg`."""
 
@@ -58,7 +60,7 @@ class Span:
         question: what its component was asked, if it was asked something.
         run_question: what the user asked of the agent whose run it is.
         is_run: it is the run of a workflow, such as an agent.
-        is_means: it is a method of a model, or of a program around one; neither asks on its own account.
+        is_means: it is a method of a model or of a program around one, or a helper; none asks on its own account.
         is_tool: it is a tool at work.
         chunks: what was retrieved for the answer that its component makes, if it is given that.
         notes: the records of the routed calls inside it.
@@ -217,7 +219,7 @@ class _Follower(BaseSpanHandler[Any]):
     ) -> None:
         span = Span(id_[:-37], OPEN.get(parent_id))  # a hyphen and a UUID
         kind = _kind(instance.__class__)
-        if kind == "means":
+        if kind == "means" or span.name in _HELPERS:
             span.is_means = True
         else:
             arguments = bound_args.arguments

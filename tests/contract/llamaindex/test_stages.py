@@ -1,14 +1,18 @@
 """What each step of a pipeline does with the router, how that is changed, and which question is scored."""
 
+import asyncio
 import copy
 import pickle
 
 import pytest
 from llama_index.core import get_response_synthesizer
 from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.extractors import KeywordExtractor, QuestionsAnsweredExtractor, SummaryExtractor, TitleExtractor
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.schema import TextNode
 from llama_index.core.tools import FunctionTool
 from llama_index_instrumentation.dispatcher import instrument_tags
 
@@ -243,3 +247,21 @@ def test_an_instrument_tag_names_the_question_too():
         pair.llm.complete(EASY)
     assert pair.scored == [HARD, "another", EASY]
     assert [decision.source for decision in recorder.decisions] == ["explicit", "explicit"]
+
+
+@pytest.mark.parametrize("kind", [TitleExtractor, KeywordExtractor, SummaryExtractor, QuestionsAnsweredExtractor])
+@pytest.mark.parametrize("way", ["call", "acall", "pipeline"])
+def test_what_an_index_is_enriched_with_is_housekeeping(kind, way):
+    """Core runs these calls side by side, by a helper that has a span of its own."""
+    pair = scripted_pair()
+    extractor = kind(llm=pair.llm, num_workers=1, show_progress=False)
+    nodes = [TextNode(text="a hard text")]
+    with kept(pair) as books:
+        if way == "call":
+            extractor(nodes)
+        elif way == "acall":
+            asyncio.run(extractor.acall(nodes))
+        else:
+            IngestionPipeline(transformations=[extractor]).run(nodes=nodes)
+    assert {(stage, who) for _, _, stage, who in books.calls} == {("extraction", "weak")}
+    books.check_money()
