@@ -71,6 +71,11 @@ class AdaptedEmbedder(ABC):
         """Length of a vector."""
         return self.length if self.length is not None else len(self.embed([_PROBE])[0])
 
+    @property
+    def fingerprint(self) -> str:
+        """What decides a vector beside the model's name: caches keep apart by it."""
+        return f"{self.long_text} {self.max_characters}"
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors float32[n, dim]; a blank text is the zero vector.
 

@@ -27,6 +27,10 @@ _AT_ONCE = 500  # SQLite takes at least 999 parameters to a statement
 class CachedEmbedder:
     """An embedder whose vectors are kept in one SQLite file, keyed by model and text.
 
+    A model is its name, the length of its vectors, and its `fingerprint` where it has one: the embedders here say by it
+    what becomes of long texts, and which weights they hold where they hold them. What a service changes behind a name
+    that stays, nobody here can see: give another name then.
+
     The file holds hashes and vectors, never a text. (Who has a text can still find out whether it was embedded.) It may
     be shared: several models, threads and processes read and write it at once. Vectors are written after each batch of
     `batch_size` texts, so a run that is cut off goes on where it stopped.
@@ -34,7 +38,7 @@ class CachedEmbedder:
     Args:
         embedder: computes what is not there yet.
         path: of the file; made, with its folder, when first used.
-        name: of the model; the embedder's own if not given. Another model, revision or dimension wants another name.
+        name: of the model; the embedder's own if not given.
         batch_size: new texts to a call of the embedder.
 
     Raises:
@@ -90,9 +94,9 @@ class CachedEmbedder:
 
     @cached_property
     def _salt(self) -> bytes:
-        """What tells this model's keys from others': its name, length and treatment of long texts."""
-        long_text = getattr(self.embedder, "long_text", "")
-        return hashlib.blake2b(f"{self._model}\0{self.dim}\0{long_text}".encode()).digest()
+        """What tells this model's keys from others'."""
+        fingerprint = getattr(self.embedder, "fingerprint", "")
+        return hashlib.blake2b(f"{self._model}\0{self.dim}\0{fingerprint}".encode()).digest()
 
     @property
     def _model(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +21,8 @@ from pointsman.errors import ArtifactError, ConfigurationError, MissingExtraErro
 __all__ = ["OnnxSentenceEmbedder", "SentenceTransformerEmbedder"]
 
 Vectors = NDArray[np.float32]
+
+_SAMPLED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +81,11 @@ class SentenceTransformerEmbedder:
             options: passed on to `SentenceTransformer`.
 
         Raises:
+            ConfigurationError: the folder names modules of its own, which would have to be run.
             MissingExtraError: sentence-transformers, or what the backend needs, is not installed.
         """
+        if not options.get("trust_remote_code"):
+            _refuse_code(source)
         try:
             library = importlib.import_module("sentence_transformers")
             model = library.SentenceTransformer(source, backend=backend, device=device, revision=revision, **options)
@@ -89,6 +97,21 @@ class SentenceTransformerEmbedder:
     def name(self) -> str:
         """How caches name the model; empty if it was not opened by `load`."""
         return f"{self.source}@{self.revision}" if self.revision else self.source
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides a vector beside the model's name: caches keep apart by it."""
+        return f"{self.long_text} {_window(self.model)} {self._weights}"
+
+    @cached_property
+    def _weights(self) -> str:
+        """A hash over some numbers of every weight: training changes them all, and to read all would take long."""
+        digest = hashlib.blake2b(digest_size=16)
+        for parameter in self.model.parameters():
+            flat = parameter.detach().flatten()
+            some = flat[:: max(1, len(flat) // _SAMPLED)][:_SAMPLED]
+            digest.update(some.float().cpu().numpy().astype("<f4").tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def dim(self) -> int:
@@ -121,7 +144,7 @@ class SentenceTransformerEmbedder:
         return OnnxSentenceEmbedder(network, self.long_text, f"{self.name}#{'int8' if quantize else 'onnx'}")
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Settings and arrays from which `from_state` opens it again: where it was found, not the model itself.
+        """Settings and arrays from which `from_state` opens it again: where it was found and what it was, not itself.
 
         Raises:
             ArtifactError: it was not opened by `load`.
@@ -129,7 +152,8 @@ class SentenceTransformerEmbedder:
         if not self.source:
             msg = "a sentence-transformers model that was passed as an object cannot be saved; open it with load"
             raise ArtifactError(msg)
-        return {name: getattr(self, name) for name in ("source", "revision", "long_text", "batch_size")}, {}
+        found = {name: getattr(self, name) for name in ("source", "revision", "long_text", "batch_size")}
+        return {**found, "max_length": _window(self.model), "weights": self._weights}, {}
 
     @classmethod
     def from_state(
@@ -137,9 +161,18 @@ class SentenceTransformerEmbedder:
         settings: Mapping[str, Any],
         tensors: Mapping[str, NDArray[Any]],  # noqa: ARG003  # it has none; the same call for every kind
     ) -> SentenceTransformerEmbedder:
-        """The embedder that `to_state` described; errors as for `load`."""
+        """The embedder that `to_state` described; errors as for `load`.
+
+        Raises:
+            ValueError: another model lies at that place now.
+        """
         names = ("revision", "long_text", "batch_size")
-        return cls.load(settings["source"], **{name: settings[name] for name in names})
+        opened = cls.load(settings["source"], **{name: settings[name] for name in names})
+        opened.model.max_seq_length = settings["max_length"]
+        if opened._weights != settings["weights"]:  # noqa: SLF001  # its own class
+            msg = f"{settings['source']} has other weights now than when the router was trained"
+            raise ValueError(msg)
+        return opened
 
     def _encode(self, pieces: list[str]) -> Vectors:
         vectors: Vectors = self.model.encode(
@@ -182,6 +215,13 @@ class OnnxSentenceEmbedder:
         """Vectors float32[n, dim]; a blank text is the zero vector."""
         return encode_pieces(texts, self._split, self.network.run, self.dim, self.long_text)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """What decides a vector beside the model's name: caches keep apart by it."""
+        network = self.network
+        content = hashlib.blake2b(network.model + network.tokenizer.encode(), digest_size=16).hexdigest()
+        return f"{self.long_text} {network.max_length} {content}"
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Settings and arrays from which `from_state` makes it again; the model is among them, as bytes."""
         network = self.network
@@ -197,6 +237,22 @@ class OnnxSentenceEmbedder:
 
     def _split(self, text: str) -> list[str]:
         return _windows(text, self.network.offsets(text), self.network.room)
+
+
+def _refuse_code(source: str) -> None:
+    """Before its version 6, sentence-transformers runs the code that a local folder's modules.json names.
+
+    Raises:
+        ConfigurationError: it names some.
+    """
+    listed = Path(source) / "modules.json"
+    if not listed.is_file():
+        return
+    modules = json.loads(listed.read_text(encoding="utf-8"))
+    own = [each["type"] for each in modules if not each["type"].startswith("sentence_transformers.")]
+    if own:
+        msg = f"{source} names code of its own, {', '.join(own)}; read it, then pass trust_remote_code=True to run it"
+        raise ConfigurationError(msg)
 
 
 def _sentence_embedding(self: Any, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> Any:

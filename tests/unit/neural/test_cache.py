@@ -18,7 +18,7 @@ class Counting:
     dim: int = 3
     name: str = "counting"
     factor: float = 1.0
-    long_text: str = "truncate"
+    fingerprint: str = "truncate 256 0a1b"
     calls: list = field(default_factory=list)
 
     def encode(self, texts):
@@ -59,7 +59,7 @@ def test_a_run_that_is_cut_off_keeps_its_batches(tmp_path):
     assert rest.calls == [["e", "f"], ["g"]]
 
 
-@pytest.mark.parametrize("other", [Counting(name="other"), Counting(dim=4), Counting(long_text="mean_chunks")])
+@pytest.mark.parametrize("other", [Counting(name="other"), Counting(dim=4), Counting(fingerprint="other weights")])
 def test_models_do_not_share_vectors(tmp_path, other):
     other.factor = 2.0
     CachedEmbedder(Counting(), tmp_path / "c.sqlite").encode(TEXTS)

@@ -1,5 +1,6 @@
 """Adapters to other libraries' embedders: long text, blank text, batches, and vectors that are the library's own."""
 
+import json
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman import Embedder
+from pointsman.embedders.cache import CachedEmbedder
 from pointsman.embedders.long_text import encode_pieces, split_characters
 from pointsman.errors import ArtifactError, ConfigurationError, ScorerError
 
@@ -133,6 +135,12 @@ def test_long_texts(adapted):
     assert spy.calls == [["aaaaa", "bbbbb", "cc"]]
 
 
+def test_a_cache_keeps_vectors_of_other_lengths_of_text_apart(adapted, tmp_path):
+    for size in (5, 3):
+        cache = CachedEmbedder(adapted(Spy(), max_characters=size, length=3), tmp_path / "c.sqlite")
+        assert cache.encode(["aaaaaaa"])[0, 0] == size
+
+
 def test_a_model_of_another_kind(adapted):
     embedder = adapted(Spy())
     with pytest.raises(ConfigurationError, match="a Spy is no"):
@@ -188,9 +196,37 @@ def test_sentence_windows_cover_a_long_text(minilm):
     assert found[[0, 1, 3, 4]] == pytest.approx(minilm.encode(TEXTS)[[0, 1, 3, 4]], abs=1e-5)
 
 
+def test_other_weights_at_the_same_place_are_another_model(minilm, tmp_path):
+    folder, cache = tmp_path / "model", tmp_path / "c.sqlite"
+    minilm.model.save_pretrained(str(folder))
+    first = type(minilm).load(str(folder), device="cpu")
+    state, before = first.to_state(), CachedEmbedder(first, cache).encode(TEXTS)
+    tuned = type(minilm).load(str(folder), device="cpu")
+    for parameter in tuned.model.parameters():
+        parameter.data *= 1.01
+    tuned.model.save_pretrained(str(folder))
+    again = type(minilm).load(str(folder), device="cpu")
+    assert not np.array_equal(CachedEmbedder(again, cache).encode(TEXTS), before)
+    with pytest.raises(ValueError, match="has other weights now"):
+        type(minilm).from_state(*state)
+
+
+def test_a_model_with_code_of_its_own_is_refused(minilm, tmp_path):
+    folder = tmp_path / "model"
+    minilm.model.save_pretrained(str(folder))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["type"] = "evil.Evil"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ConfigurationError, match=r"names code of its own, evil\.Evil; read it"):
+        type(minilm).load(str(folder), device="cpu")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_sentence_embedder_state(minilm):
     again = type(minilm).from_state(*minilm.to_state())
     assert (again.source, again.long_text, again.batch_size) == (minilm.source, "truncate", 4)
+    assert minilm.to_state()[0]["max_length"] == 256  # what is read of a text is on the record
     assert np.array_equal(again.encode(TEXTS[:1]), minilm.encode(TEXTS[:1]))
     with pytest.raises(ArtifactError, match="passed as an object"):
         type(minilm)(minilm.model).to_state()
