@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,9 @@ DEFAULT_STRONG_SHARE = 0.5
 """Share of the reference prompts that the shipped router's own threshold sends to the strong model."""
 DEFAULT_WILLINGNESS_TO_PAY = 0.01
 """USD per answer, for pools that name no pair."""
+_ids = random.Random()  # noqa: S311  # seeded by the system; ids must differ, and need not be hard to guess
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.seed)
 
 
 class Router:
@@ -123,14 +127,14 @@ class Router:
             return []
         gated = [self._gate(query, excluded) for query in asked]
         spent = [self._estimate(query, REPLY_TOKENS) for query in asked]
-        quality, win_rate = self._score(asked)
         scored = [query.scorable for query in asked]
+        quality, win_rate = self._score(asked, scored)
         chosen = self._choose(quality, np.array(spent, dtype=np.float64), win_rate, gated, scored)
         latency = (time.perf_counter() - started) * 1e3 / len(asked)
-        picks, scores = chosen.tolist(), quality.tolist()
+        picks, qualities = chosen.tolist(), quality.tolist()
         rates = [None] * len(asked) if win_rate is None else win_rate.tolist()
         return [
-            self._record(query, gated[row], picks[row], spent[row], scores[row], rates[row], latency)
+            self._record(query, gated[row], picks[row], spent[row], qualities[row], rates[row], latency)
             for row, query in enumerate(asked)
         ]
 
@@ -139,7 +143,7 @@ class Router:
 
         Quality and win rate are NaN for queries without words, cost where no price is known. Errors as for `decide`.
         """
-        quality, win_rate = self._score(queries)
+        quality, win_rate = self._score(queries, [query.scorable for query in queries])
         return quality, self.expected_cost(queries), win_rate
 
     def expected_cost(self, queries: Sequence[Query], *, reply_tokens: int = REPLY_TOKENS) -> Floats:
@@ -326,10 +330,11 @@ class Router:
     def _gate(self, query: Query, excluded: Mapping[str, str] | None) -> dict[str, str]:
         """Candidate -> why it cannot serve the query, or had better not."""
         gated: dict[str, str] = {}
-        for candidate in self.pool:
-            why = next((why for gate in self.gates if (why := gate(query, candidate)) is not None), None)
-            if why is not None:
-                gated[candidate.name] = why
+        for candidate in self.pool.candidates:
+            for gate in self.gates:
+                if (why := gate(query, candidate)) is not None:
+                    gated[candidate.name] = why
+                    break
         if len(gated) == len(self.pool):
             raise NoCandidateError(gated)
         if not excluded or isinstance(self.policy, Always):
@@ -342,11 +347,11 @@ class Router:
         usage = Usage(tokens, reply_tokens, estimated=True)
         return [candidate.price.cost(usage) for candidate in self.pool.candidates]
 
-    def _score(self, queries: Sequence[Query]) -> tuple[Floats, Floats | None]:
+    def _score(self, queries: Sequence[Query], scored: Sequence[bool]) -> tuple[Floats, Floats | None]:
         """Quality [n, m] and win rates [n]; NaN for queries without words."""
-        rows = [row for row, query in enumerate(queries) if query.scorable]
-        if len(rows) == len(queries) and not self.features:  # nearly always
+        if all(scored) and self._bound.reader is None:  # nearly always
             return self._bound.score([query.text for query in queries])
+        rows = [row for row, words in enumerate(scored) if words]
         quality = np.full((len(queries), len(self.pool)), np.nan)
         win_rate = None if self._bound.pair is None else np.full(len(queries), np.nan)
         if rows:
@@ -396,10 +401,11 @@ class Router:
         latency: float,
     ) -> Decision:
         candidate, names = self.pool.candidates[column], self.pool.names
-        rate = win_rate if query.scorable else None
-        scores = dict(zip(names, quality, strict=True)) if query.scorable else {}
+        scored = query.scorable
+        rate = win_rate if scored else None
+        scores = dict(zip(names, quality, strict=True)) if scored else {}
         return Decision(
-            id=os.urandom(16).hex(),  # as random as a UUID, at a quarter of its time
+            id=f"{_ids.getrandbits(128):032x}",
             candidate=candidate.name,
             model=candidate.model,
             win_rate=rate,
@@ -426,8 +432,10 @@ class Router:
             why = explain(column, scores.get(name, 0.0), rate)
         else:
             why = f"chosen by {self.policy}"
+        if not gated:
+            return why
         shut = "; ".join(f"{other} cannot serve this call: {reason}" for other, reason in gated.items())
-        return f"{why} ({shut})" if shut else why
+        return f"{why} ({shut})"
 
     def __repr__(self) -> str:
         return f"Router({self.pool}, {type(self.scorer).__name__}, {self.policy}, name={self.name!r})"

@@ -52,7 +52,7 @@ def column_of(models: Sequence[str], model: str) -> int:
         ConfigurationError: it is not among them.
     """
     try:
-        return list(models).index(model)
+        return models.index(model)
     except ValueError:
         msg = f"this scorer does not know the model {model!r}; it knows {len(models)}, see .models"
         raise ConfigurationError(msg) from None
