@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from pointsman.costs import count_tokens, estimate_tokens
+from pointsman.costs import count_tokens, estimate_tokens, near_window
 from pointsman.query import NO_NEEDS, Needs, clean_text
 
 __all__ = ["attachments", "prompt_size", "text_of", "whole_text"]
@@ -25,8 +25,6 @@ _KINDS = {
     "input_file": "documents",
 }
 _MEDIA = {"image": "images", "audio": "audio", "application": "documents", "text": "documents"}
-_FACTOR = 2
-"""By how much an estimated size may be wrong; nearer than that to a window, tokens are counted."""
 
 
 def text_of(message: BaseMessage) -> str:
@@ -46,8 +44,7 @@ def prompt_size(messages: Sequence[BaseMessage], windows: Iterable[int]) -> int:
     """Tokens of all messages: estimated, and counted where the estimate comes near a context window."""
     text = whole_text(messages)
     size = estimate_tokens(text)
-    near = any(size < window * _FACTOR and window < size * _FACTOR for window in windows)
-    return count_tokens(clean_text(text)).tokens if near else size
+    return count_tokens(clean_text(text)).tokens if near_window(size, windows) else size
 
 
 def attachments(

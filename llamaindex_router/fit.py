@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from llamaindex_router.question import Asked
-from pointsman.costs.tokens import count_tokens
+from pointsman.costs.tokens import count_tokens, near_window
 from pointsman.gates import ContextWindow
 from pointsman.pool import Pool
 
 __all__ = ["Fit"]
 
-_NEAR = 0.5
-"""An estimate is trusted up to this part of a window."""
 _REPLY = ContextWindow().reply_tokens
 
 
@@ -25,27 +23,27 @@ class Fit:
     """The windows of a pool.
 
     Args:
-        smallest: tokens; None if no window is known.
+        known: tokens, of the models whose window is known.
         largest: tokens; None if some window is not known, for it may hold anything.
         room: tokens that the model of the largest window leaves for its answer.
     """
 
-    smallest: int | None
+    known: tuple[int, ...]
     largest: int | None
     room: int = _REPLY
 
     @classmethod
     def of(cls, pool: Pool) -> Fit:
         """The windows of this pool."""
-        known = [candidate.window for candidate in pool if candidate.window is not None]
+        known = tuple(candidate.window for candidate in pool if candidate.window is not None)
         if len(known) < len(pool):
-            return cls(min(known, default=None), None)
+            return cls(known, None)
         rooms = [candidate.reply_tokens or _REPLY for candidate in pool if candidate.window == max(known)]
-        return cls(min(known), max(known), min(rooms))
+        return cls(known, max(known), min(rooms))
 
     def near(self, asked: Asked) -> bool:
         """Whether the prompt may come near a window."""
-        return self.smallest is not None and (asked.query.prompt_tokens or 0) > _NEAR * self.smallest
+        return near_window(asked.query.prompt_tokens or 0, self.known)
 
     def measured(self, asked: Asked) -> Asked:
         """What is asked, with its prompt counted if it may come near a window.

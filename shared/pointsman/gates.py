@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pointsman.costs.tokens import count_tokens, estimate_tokens
+from pointsman.costs.tokens import count_tokens, estimate_tokens, near_window
 from pointsman.pool import Candidate
 from pointsman.query import Query
 
@@ -13,9 +13,6 @@ __all__ = ["DEFAULT_GATES", "ContextWindow", "Gate", "abilities"]
 
 Gate = Callable[[Query, Candidate], str | None]
 """Why the candidate cannot serve the query, or None if it can."""
-
-_NEAR = 0.5
-"""An estimate is trusted up to this part of the window; beyond it tokens are counted."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class ContextWindow:
         tokens = query.prompt_tokens
         if tokens is None:
             tokens = estimate_tokens(query.text)
-            if tokens > _NEAR * candidate.window:
+            if near_window(tokens, (candidate.window,)):
                 tokens = count_tokens(query.text, candidate.model).tokens
         room = query.reply_tokens or candidate.reply_tokens or self.reply_tokens
         if tokens + room <= candidate.window:

@@ -2,7 +2,7 @@
 
 from pointsman.costs.outcomes import baseline_of, merge_outcomes, price_outcome
 from pointsman.costs.prices import Price, find_price
-from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens
+from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens, near_window
 from pointsman.costs.usage import Usage
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "estimate_tokens",
     "find_price",
     "merge_outcomes",
+    "near_window",
     "price_outcome",
 ]

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["TokenCount", "count_tokens", "estimate_tokens"]
+__all__ = ["TokenCount", "count_tokens", "estimate_tokens", "near_window"]
 
 _HOME = "https://openaipublic.blob.core.windows.net/encodings"
 _VOCABULARIES = {"cl100k_base": f"{_HOME}/cl100k_base.tiktoken", "o200k_base": f"{_HOME}/o200k_base.tiktoken"}
 _STAND_IN = "o200k_base"
 _BYTES_PER_TOKEN = 4
+_TOO_FEW, _TOO_MANY = 2, 4
+"""Factors by which an estimate may be wrong: hex digits have two bytes to a token, prose of long words some ten."""
 _CACHE_VARIABLES = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
 _environment = threading.Lock()
 
@@ -35,6 +37,11 @@ class TokenCount(NamedTuple):
 def estimate_tokens(text: str) -> int:
     """About one token to four UTF-8 bytes: the rule of thumb for byte-pair vocabularies, in nanoseconds."""
     return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
+
+
+def near_window(estimate: int, windows: Iterable[int]) -> bool:
+    """Whether an estimate lies so near one of these context windows that only a count can tell on which side."""
+    return any(estimate < _TOO_MANY * window and window < _TOO_FEW * estimate for window in windows)
 
 
 def count_tokens(text: str, model: str | None = None) -> TokenCount:

@@ -3,6 +3,7 @@
 import pytest
 
 from pointsman import Candidate, Needs, Pool, PromptLength, Query, Router, Threshold
+from pointsman.costs import count_tokens, estimate_tokens
 from pointsman.errors import NoCandidateError
 from pointsman.gates import ContextWindow, abilities
 from tests.support.core import pair
@@ -20,6 +21,17 @@ def test_the_window_must_hold_the_prompt_and_a_reply():
     assert ContextWindow(reply_tokens=100)(Query("q", prompt_tokens=900), small) is None
     assert "901 prompt tokens" in ContextWindow(reply_tokens=100)(Query("q", prompt_tokens=901), small)
     assert ContextWindow()(Query("q", prompt_tokens=10**9), Candidate("no-such-model")) is None
+
+
+def test_a_prompt_of_unknown_size_is_counted_where_an_estimate_could_decide():
+    pytest.importorskip("llama_index.core", reason="carries a vocabulary to count with")
+    text = "Considerations notwithstanding, the aforementioned organisations acknowledged responsibility. " * 40
+    exact, estimate = count_tokens(text).tokens, estimate_tokens(text)
+    assert exact < 0.7 * estimate
+    gate = ContextWindow(reply_tokens=10)
+    assert gate(Query(text), Candidate("fits", context_window=exact + 10)) is None
+    assert f"{exact} prompt tokens" in gate(Query(text), Candidate("short by one", context_window=exact + 9))
+    assert f"{estimate} prompt tokens" in gate(Query(text), Candidate("hopeless", context_window=estimate // 4))
 
 
 def test_a_gated_choice_goes_to_the_other_and_says_why():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.costs import count_tokens, estimate_tokens
+from pointsman.costs import count_tokens, estimate_tokens, near_window
 from pointsman.costs import tokens as module
 
 pytest.importorskip("llama_index.core", reason="carries the vocabularies that these counts are checked with")
@@ -43,3 +43,12 @@ def test_the_environment_is_left_as_it_was(monkeypatch):
 @pytest.mark.parametrize(("text", "tokens"), [("", 0), ("abcd", 1), ("abcde", 2), ("日本", 2)])
 def test_the_rule_of_thumb(text, tokens):
     assert estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("estimate", "near"), [(0, False), (500, False), (501, True), (1000, True), (3999, True), (4000, False)]
+)
+def test_an_estimate_decides_where_its_error_makes_no_difference(estimate, near):
+    assert near_window(estimate, [1000]) is near
+    assert near_window(estimate, [10**6, 1000]) is near
+    assert not near_window(estimate, [])
