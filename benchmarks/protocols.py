@@ -58,7 +58,12 @@ LEAST_ANSWERS = 20
 FOREIGN_PROMPTS = 8000
 """As many are drawn from the foreign sources; the held-out default router is fitted on all."""
 EXPONENTIAL = {"kernel": "exponential"}
-WITH_OTHERS = "exponential, other models"
+EXACT = EXPONENTIAL | {"points": 20_000}
+"""As many prompts as there are: no approximation."""
+PAIR = {"models": (STRONG, WEAK)}
+"""What lets a router see other models' answers."""
+WITH_OTHERS, EXACT_OTHERS = "exponential, other models", "exact, other models"
+WIDE = "ensemble, exact"
 HELD_OUT = "default, held out"
 ADAPTED = "default, held out, adapted"
 ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -69,7 +74,9 @@ ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("mlp", {}),
     "svm": ("svm", {}),
     "svm, exponential": ("svm", EXPONENTIAL),
-    WITH_OTHERS: ("svm", EXPONENTIAL | {"models": (STRONG, WEAK)}),
+    WITH_OTHERS: ("svm", EXPONENTIAL | PAIR),
+    "svm, exact": ("svm", EXACT),
+    EXACT_OTHERS: ("svm", EXACT | PAIR),
     "ensemble": (
         "ensemble",
         {
@@ -86,12 +93,17 @@ ROUTERS: dict[str, tuple[str, dict[str, Any]]] = {
             "folds": 3,
         },
     ),
+    WIDE: (
+        "ensemble",
+        PAIR | {"members": ("prompt_length", "svm", "knn"), "options": {"svm": EXACT | PAIR}, "folds": 2},
+    ),
     ADAPTED: ("", {}),
 }
 
 
-DEFAULT = [name for name in ROUTERS if name != "ensemble, k = 40"]
-"""That one was made for five folds over all of MMLU."""
+LARGE = ("ensemble, k = 40", "svm, exact", EXACT_OTHERS, WIDE)
+"""These were made for five folds over all of MMLU."""
+DEFAULT = [name for name in ROUTERS if name not in LARGE]
 
 
 @dataclass(frozen=True)
@@ -183,7 +195,7 @@ def with_others(corpus: Corpus, table: Outcomes, source: str) -> Outcomes:
 def answered(table: Outcomes) -> Outcomes:
     """The table without models that hardly answered."""
     kept = np.flatnonzero((~np.isnan(table.scores)).sum(axis=0) >= LEAST_ANSWERS)
-    return replace(table, models=tuple(table.models[column] for column in kept), scores=table.scores[:, kept])
+    return table.of([table.models[column] for column in kept])
 
 
 def foreign_table(corpus: Corpus, rows: NDArray[np.bool_]) -> Outcomes:
@@ -240,13 +252,13 @@ def held_out_default(corpus: Corpus, source: str) -> tuple[MatrixFactorization, 
 
 def rates_of(name: str, split: Split, embedder: Embedder, start: Router | None, texts: Sequence[str]) -> Floats:
     """Win rates of a router that has learned from a split."""
-    pair = replace(split.fit, models=(STRONG, WEAK), scores=split.fit.scores[:, :2])
+    pair = split.fit.of((STRONG, WEAK))
     if start is not None and name == ADAPTED:
         adapted = start.adapt(pair, seed=split.seed)
         rates = bind(adapted.pool, adapted.scorer).score(texts)[1]
         return np.full(len(texts), 0.5) if rates is None else rates
     router, options = ROUTERS[name]
-    data = split.fit if name == WITH_OTHERS else pair
+    data = split.fit if "models" in options else pair
     return train(router, data, seed=split.seed, embedder=embedder, **options).win_rate(texts, STRONG, WEAK)
 
 
@@ -302,7 +314,8 @@ def run(asked: argparse.Namespace, folder: Path) -> tuple[int, list[Line]]:
         scorer, kept = held_out_default(corpus, source)
         start = Router(Pool.pair(STRONG, WEAK), scorer, Threshold(0.5))
     if asked.protocol != "foreign":
-        wide = with_others(corpus, table, source) if WITH_OTHERS in routers else table
+        sees_others = any("models" in ROUTERS[name][1] for name in routers)
+        wide = with_others(corpus, table, source) if sees_others else table
         subjects = subject_names(table, folder) if asked.protocol == "subjects" else np.array([""])
         splits = splits_of(asked.protocol, wide, subjects, asked.labels, asked.draws)
         return len(table), measure(
@@ -312,7 +325,7 @@ def run(asked: argparse.Namespace, folder: Path) -> tuple[int, list[Line]]:
     foreign = every.select(np.sort(np.random.default_rng(0).permutation(len(every))[:FOREIGN_PROMPTS]))
     sys.stderr.write(f"{len(foreign):,} of {len(every):,} foreign prompts\n")
     split = Split(0, foreign, np.arange(len(table)))
-    classical = [name for name in routers if name not in (WITH_OTHERS, ADAPTED)]
+    classical = [name for name in routers if name != ADAPTED and "models" not in ROUTERS[name][1]]
     return len(table), measure(table, [split], parts, classical, start, asked.text_weight)
 
 

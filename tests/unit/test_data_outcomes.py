@@ -58,6 +58,17 @@ def test_select_by_mask_and_index(table):
     assert by_mask.costs.shape == (1, 2)
 
 
+def test_some_of_the_models(table):
+    found = Outcomes.read(table).of(["org/b"])
+    assert found.models == ("org/b",)
+    assert found.prompts == ("What is 2+2?", "Why?")
+    np.testing.assert_array_equal(found.scores, [[0], [np.nan]])
+    np.testing.assert_array_equal(found.costs, [[np.nan], [np.nan]])
+    assert found.input_tokens is None
+    with pytest.raises(DataError, match="'gpt-9'"):
+        found.of(["gpt-9"])
+
+
 def test_unknown_model_is_named(table):
     with pytest.raises(DataError, match="no model 'c'"):
         Outcomes.read(table).score("c")

@@ -1,7 +1,7 @@
 """Outcomes: how well each model answered each prompt. Battles: which of two answers a judge preferred."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,11 +124,30 @@ class Outcomes:
             output_tokens=cut(self.output_tokens),
         )
 
+    def of(self, models: Sequence[str]) -> "Outcomes":
+        """The same table with these models only, in this order; raises DataError for one that it does not have."""
+        columns = [self._column(model) for model in models]
+
+        def cut(values: Floats | None) -> Floats | None:
+            return None if values is None else values[:, columns]
+
+        return replace(
+            self,
+            models=tuple(models),
+            scores=self.scores[:, columns],
+            costs=cut(self.costs),
+            input_tokens=cut(self.input_tokens),
+            output_tokens=cut(self.output_tokens),
+        )
+
     def score(self, model: str) -> Floats:
         """The scores of one model, float64 [n]; raises DataError for a model that the table does not have."""
+        return self.scores[:, self._column(model)]
+
+    def _column(self, model: str) -> int:
         if model not in self.models:
             raise DataError(f"no model {model!r} in these outcomes; they have {', '.join(self.models)}")
-        return self.scores[:, self.models.index(model)]
+        return self.models.index(model)
 
 
 @dataclass(frozen=True)

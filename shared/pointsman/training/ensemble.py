@@ -36,6 +36,7 @@ def fit_ensemble(
     seed: int = 0,
     folds: int = 5,
     pairs: Sequence[tuple[str, str]] | None = None,
+    models: Sequence[str] | None = None,
 ) -> Ensemble:
     """The pool of several scorers, weighted by how well each predicts prompts that it was not fitted on.
 
@@ -47,6 +48,7 @@ def fit_ensemble(
         folds: 2 or more.
         pairs: (strong, weak) whose win rates are learned from, and for which reference win rates are kept. If not
             given, every two models, the better one strong; of more than 50 pairs an even choice by their gap.
+        models: those to predict, all in the data if not given; of the others' answers each of `fits` makes what it can.
 
     Raises:
         DataError: nothing can be learned from the data.
@@ -56,12 +58,13 @@ def fit_ensemble(
     if folds < 2 or not fits:
         msg = f"{folds} folds and {len(fits)} members; give 2 folds or more and a member"
         raise ConfigurationError(msg)
-    chosen = tuple(pairs) if pairs is not None else _pairs(outcomes)
-    columns = [(column_of(outcomes.models, strong), column_of(outcomes.models, weak)) for strong, weak in chosen]
+    table = outcomes if models is None else outcomes.of(models)
+    chosen = tuple(pairs) if pairs is not None else _pairs(table)
+    columns = [(column_of(table.models, strong), column_of(table.models, weak)) for strong, weak in chosen]
     shared = Remembered(embedder)
     fold = np.random.default_rng(seed).permutation(len(outcomes)) % folds
     wins = np.empty((len(fits), len(outcomes), len(chosen)))
-    qualities = np.full((len(fits), len(outcomes), len(outcomes.models)), np.nan)
+    qualities = np.full((len(fits), *table.scores.shape), np.nan)
     for k in range(folds):
         rows, train = np.flatnonzero(fold == k), outcomes.select(fold != k)
         texts = [outcomes.prompts[row] for row in rows]
@@ -69,15 +72,15 @@ def fit_ensemble(
             member = fit(train, shared, seed=seed)
             wins[i, rows] = np.column_stack([member.win_rate(texts, *pair) for pair in chosen])
             if member.models:
-                order = [column_of(member.models, model) for model in outcomes.models]
+                order = [column_of(member.models, model) for model in table.models]
                 qualities[i, rows] = member.quality(texts)[:, order]
     members = tuple(_over(fit(outcomes, shared, seed=seed), shared, embedder) for fit in fits.values())
-    gain = np.column_stack([0.5 + 0.5 * (outcomes.scores[:, s] - outcomes.scores[:, w]) for s, w in columns])
+    gain = np.column_stack([0.5 + 0.5 * (table.scores[:, s] - table.scores[:, w]) for s, w in columns])
     win_pool = fit_pool([np.ravel(each) for each in wins], np.ravel(gain))
     judged = [each for each, member in zip(qualities, members, strict=True) if member.models]
     sample = np.unique(np.linspace(0, len(outcomes) - 1, REFERENCE_PROMPTS).astype(np.intp))
     reference = win_pool.pool([each[sample] for each in wins]).astype(np.float32)
-    return Ensemble(outcomes.models, members, win_pool, fit_pool(judged, outcomes.scores), chosen, reference)
+    return Ensemble(table.models, members, win_pool, fit_pool(judged, table.scores), chosen, reference)
 
 
 def _over(member: Scorer, shared: Remembered, embedder: Embedder) -> Scorer:

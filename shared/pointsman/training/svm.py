@@ -54,7 +54,7 @@ def fit_svm(
         kernel: "linear", or "exponential": `fit_kernel`, which needs no scikit-learn, and to which `c`, `loss` and
             `epsilon` say nothing.
         models: of the exponential kernel: those to predict, see `fit_kernel`.
-        points: of the exponential kernel: stored prompts at most.
+        points: of the exponential kernel: stored prompts at most; the fit is exact where there are no more.
 
     Raises:
         DataError: nothing can be learned from the data.

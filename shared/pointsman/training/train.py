@@ -96,15 +96,28 @@ def _fit_ensemble(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     folds: int = 5,
     pairs: Sequence[tuple[str, str]] | None = None,
+    models: Sequence[str] | None = None,
 ) -> Scorer:
-    """`fit_ensemble` over routers by name; `options` are theirs, by name."""
-    fits = {name: partial(_fit_member, name, (options or {}).get(name, {})) for name in members}
-    return fit_ensemble(data, embedder, fits=fits, seed=seed, folds=folds, pairs=pairs)
+    """`fit_ensemble` over routers by name; `options` are theirs, by name.
+
+    Where `models` says which to predict, a member whose own options say so too sees the other models' answers.
+    """
+    fits = {name: partial(_fit_member, name, (options or {}).get(name, {}), models) for name in members}
+    return fit_ensemble(data, embedder, fits=fits, seed=seed, folds=folds, pairs=pairs, models=models)
 
 
-def _fit_member(name: str, options: Mapping[str, Any], data: Data, embedder: Embedder, *, seed: int) -> Scorer:
+def _fit_member(
+    name: str,
+    options: Mapping[str, Any],
+    models: Sequence[str] | None,
+    data: Outcomes,
+    embedder: Embedder,
+    *,
+    seed: int,
+) -> Scorer:
     """As `train`; length takes part without models, since what it calls quality is only their rank."""
-    scorer = train(name, data, seed=seed, embedder=embedder, **options)
+    seen = data if models is None or "models" in options else data.of(models)
+    scorer = train(name, seen, seed=seed, embedder=embedder, **options)
     return scorer.select(()) if isinstance(scorer, PromptLength) else scorer
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pointsman.errors import ConfigurationError
 from pointsman.training import train
+from pointsman.training.exact import inverse_of_lower, ridge_exactly
 from pointsman.training.kernel import RIDGES, _kernel, _Ridge, _scale, _squares, fit_kernel
 from tests.support.core import tiny_embedder
 from tests.support.outcomes import HARD, MODELS, synthetic, table
@@ -59,6 +60,56 @@ def test_with_every_prompt_stored_it_is_kernel_ridge_regression():
     kernel = _kernel(_squares(x, x))
     weights = _Ridge(kernel, kernel, np.ones(40)).weights(y, 2.0)
     assert kernel @ weights == pytest.approx(kernel @ np.linalg.solve(kernel + 2.0 * np.eye(40), y), abs=1e-4)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_the_exact_fit_solves_the_same_equations(precision):
+    """600 rows, so that the factor is inverted in parts; leaving one out is compared with leaving it out."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(600, 3)), rng.uniform(size=(600, 2))
+    kernel = _kernel(_squares(x, x)).astype(precision)
+    weights, out = ridge_exactly(kernel, y, 2.0)
+    assert weights.dtype == precision
+    assert weights == pytest.approx(np.linalg.solve(kernel + 2.0 * np.eye(600), y), abs=1e-4)
+    for row in (0, 300, 599):
+        rest = np.arange(600) != row
+        again, _ = ridge_exactly(kernel[np.ix_(rest, rest)], y[rest], 2.0)
+        assert out[row] == pytest.approx(kernel[row, rest] @ again, abs=1e-4)
+
+
+def test_the_factor_is_inverted():
+    factor = np.tril(np.random.default_rng(0).normal(size=(700, 700))) / 50 + 2 * np.eye(700)
+    assert inverse_of_lower(factor) @ factor == pytest.approx(np.eye(700), abs=1e-9)
+
+
+def test_above_the_usual_number_an_exact_fit_is_as_exact(monkeypatch):
+    """At one penalty the fits by eigenvectors and by Cholesky's factor are one; rows lack answers here and there."""
+    data, embedder = synthetic(300), tiny_embedder(dim=16)
+    scores = data.scores[:, :2].copy()
+    scores[250:, 0] = scores[290:] = np.nan
+    pair, batch = table(data.prompts, MODELS[:2], scores), list(synthetic(50, seed=5).prompts)
+    monkeypatch.setattr("pointsman.training.kernel.RIDGES", np.array([3.0]))
+    usual = fit_kernel(pair, embedder)
+    monkeypatch.setattr("pointsman.training.kernel.POINTS", 100)
+    large = fit_kernel(pair, embedder, points=300)
+    assert len(usual.points) == 300
+    assert len(large.points) == 290  # none that no model answered
+    assert large.quality(batch) == pytest.approx(usual.quality(batch), abs=1e-3)
+    assert large.win_rate(batch, *MODELS[:2]) == pytest.approx(usual.win_rate(batch, *MODELS[:2]), abs=1e-3)
+    assert np.sort(large.reference[:, 1]) == pytest.approx(np.sort(usual.reference[:, 1]), abs=1e-3)
+    assert len(fit_kernel(pair, embedder, points=299).points) == 299  # Nystroem's
+
+
+def test_an_exact_fit_of_many_takes_hardness_from_some(monkeypatch):
+    monkeypatch.setattr("pointsman.training.kernel.POINTS", 100)
+    data, embedder = synthetic(300), tiny_embedder(dim=16)
+    few, all_of_them = (fit_kernel(data, embedder, models=MODELS[:2], points=points) for points in (100, 300))
+    assert np.count_nonzero(all_of_them.hardness_weights[:-1]) == 100
+    vectors = embedder.encode(data.prompts[:20])
+    stored = all_of_them.points[:20].astype(np.float64)
+    assert np.abs(stored - vectors * all_of_them.scale).max() < 1e-2  # every prompt, in order
+    assert len(few.points) == 100
+    assert set(few.hardness.tolist()) <= set(all_of_them.hardness.tolist())
 
 
 def test_each_part_of_an_embedder_has_the_same_say():

@@ -202,6 +202,24 @@ def test_an_ensemble_finds_the_member_that_knows_something():
     assert len(scorer.reference_win_rates("strong", "weak")) == 300
 
 
+def test_an_ensemble_of_some_models_lets_those_members_see_the_others_that_ask_for_it():
+    """svm names its models, and takes hardness from the third; knn does not, and never sees it."""
+    data, pair = synthetic(200), MODELS[:2]
+    own = {"svm": {"kernel": "exponential", "models": pair}}
+    asked = {"embedder": tiny_embedder(dim=16), "members": ("svm", "knn"), "folds": 2}
+    wide = train("ensemble", data, models=pair, options=own, **asked)
+    narrow = train("ensemble", data.of(pair), options=own, **asked)
+    assert wide.models == narrow.models == pair
+    assert wide.pairs == (pair,)
+    assert wide.members[0].hardness.any()
+    assert not narrow.members[0].hardness.any()
+    assert wide.members[1].models == pair
+    assert wide.quality(["prove that two is even"]).shape == (1, 2)
+    np.testing.assert_array_equal(wide.members[1].scores, narrow.members[1].scores)
+    with pytest.raises(DataError, match="'x'"):
+        train("ensemble", data, models=("x",), **asked)
+
+
 def test_a_pool_has_the_log_loss_that_no_change_of_a_weight_lowers():
     rng = np.random.default_rng(0)
     truth = rng.normal(size=4000)
