@@ -13,7 +13,10 @@ from langchain_router.record import answer_in
 if TYPE_CHECKING:
     from langchain_router.route import Route
 
-__all__ = ["GENERATE", "INVOKE", "STREAM", "Door", "Whole", "says_something"]
+__all__ = ["GENERATE", "INVOKE", "STREAM", "Door", "Whole", "refuses", "says_something"]
+
+_REFUSALS = {"refusal", "content_filter", "SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST"}
+"""How Anthropic, OpenAI and Google give the reason why an answer ends."""
 
 
 class Door(Protocol):
@@ -114,6 +117,21 @@ def says_something(answer: AIMessage) -> bool:
         block.get("type") != "text" or block.get("text") if isinstance(block, dict) else block
         for block in answer.content
     )
+
+
+def refuses(answer: AIMessage) -> bool:
+    """Whether an answer is marked as a refusal by its provider; one in plain words is not."""
+    if answer.additional_kwargs.get("refusal"):
+        return True
+    if any(answer.response_metadata.get(name) in _REFUSALS for name in ("stop_reason", "finish_reason")):
+        return True
+    blocks = answer.content if isinstance(answer.content, list) else ()
+    return any(isinstance(block, dict) and _is_refusal(block) for block in blocks)
+
+
+def _is_refusal(block: dict[str, Any]) -> bool:
+    """OpenAI's block, plain or as LangChain wraps what it has no kind of its own for."""
+    return block.get("type") == "refusal" or (block.get("type") == "non_standard" and "refusal" in block["value"])
 
 
 def _unpacked(route: Route) -> dict[str, Any]:

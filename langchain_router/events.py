@@ -15,6 +15,9 @@ from pointsman.records import ROUTING_KEY
 
 __all__ = ["EVENTS", "event_stream", "event_stream_async"]
 
+_FRAME = ("message-start", "content-block-start", "message-finish")
+"""Events around what is said."""
+
 Piece = tuple[dict[str, Any], AIMessage | None]
 """An event, and with the last one of a message the message."""
 
@@ -34,7 +37,10 @@ class _Events:
                 yield event, child.output_message if _last(event) else None
 
     def speaks(self, piece: Piece) -> bool:
-        return piece[0].get("event") not in ("message-start", "message-finish")
+        event, _ = piece
+        if event.get("event") == "content-block-finish":
+            return event["content"].get("type") != "text" or bool(event["content"].get("text"))
+        return event.get("event") not in _FRAME
 
     def mark(self, route: Route, piece: Piece) -> dict[str, Any]:
         """The last event with the record, which becomes the message's response metadata; any other as it is."""
@@ -47,7 +53,9 @@ class _Events:
         return {**event, "metadata": {**(event.get("metadata") or {}), ROUTING_KEY: record}}
 
     def message(self, pieces: list[Piece]) -> AIMessage | None:
-        return next((message for _, message in pieces if message is not None), None)
+        whole = next((message for _, message in pieces if message is not None), None)
+        blocks = [event["content"] for event, _ in pieces if event.get("event") == "content-block-finish"]
+        return AIMessage(blocks) if whole is None and blocks else whole
 
 
 EVENTS = _Events()

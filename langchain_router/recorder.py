@@ -181,7 +181,7 @@ class _Listener(_Quiet):
     def __init__(self, recorder: RoutingRecorder, around: _Listener | None) -> None:
         self.around = around
         inner: tuple[RoutingRecorder, ...] = () if around is None else around.recorders
-        self.recorders = inner if recorder in inner else (*inner, recorder)
+        self.recorders: tuple[RoutingRecorder, ...] = inner if recorder in inner else (*inner, recorder)
 
     @override
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:

@@ -12,14 +12,14 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from typing_extensions import Self
 
-from langchain_router.doors import Door, Whole
+from langchain_router.doors import Door, Whole, refuses
 from langchain_router.history import fit_for
 from langchain_router.listening import Tap
 from langchain_router.plan import Plan
 from langchain_router.record import answer_in, marked, marked_message
 from langchain_router.usage import usage_of
 from pointsman.decision import Decision, Outcome
-from pointsman.errors import EmptyAnswerError
+from pointsman.errors import EmptyAnswerError, PointsmanError, RefusedAnswerError
 from pointsman.failover import Attempts
 from pointsman.pool import Pool
 from pointsman.records import Call, routing_record
@@ -81,21 +81,23 @@ class Route:
         if self._begun:
             return (self._door.mark(self, piece),)
         self._held.append(piece)
-        return self._begin() if self._door.speaks(piece) else ()
+        return self._begin() if self._door.speaks(piece) and not self._refused(piece) else ()
 
     def rest(self) -> Sequence[Any]:
         """What is left to say after the last piece.
 
         Raises:
             EmptyAnswerError: the model has said nothing, and another one is to be asked.
+            RefusedAnswerError: it has declined, and another one is to be asked.
         """
         begin: Sequence[Any] = ()
         if not self._begun:
-            silence = EmptyAnswerError(f"{self.decision.candidate} ended its answer without saying anything")
-            self.instead = self._attempts.fail(self.decision, silence)
+            said = self._door.message(self._held) if self._held else None
+            failure = _failure(self.decision.candidate, said)
+            self.instead = self._attempts.fail(self.decision, failure)
             if self.instead is not None:
-                self.finish(self._door.message(self._held) if self._held else None, silence)  # it may have its price
-                raise silence
+                self.finish(said, failure)  # it may have its price
+                raise failure
             begin = self._begin()
         closing = self._closing_chunk()
         return begin if closing is None else (*begin, closing)
@@ -184,6 +186,14 @@ class Route:
             self._begun = True
             self._attempts.succeed(self.decision)
 
+    def _refused(self, piece: Any) -> bool:
+        """Whether a piece is a refusal that another candidate is to make good."""
+        settings = self._attempts.settings
+        if settings is None or "refusal" not in settings.on:
+            return False
+        said = self._door.message([piece])
+        return said is not None and refuses(said)
+
     def _begin(self) -> Sequence[Any]:
         self.spoken()
         held, self._held = self._held, []
@@ -203,6 +213,13 @@ class Route:
         whole = first + others if others else first
         self._chunks = [whole]
         return whole
+
+
+def _failure(candidate: str, said: AIMessage | None) -> PointsmanError:
+    """What is wrong with an answer that holds nothing for its reader, or a refusal."""
+    if said is not None and refuses(said):
+        return RefusedAnswerError(f"{candidate} declined to answer")
+    return EmptyAnswerError(f"{candidate} ended its answer without saying anything")
 
 
 def _renamed(pool: Pool, name: str, model: str) -> Pool:

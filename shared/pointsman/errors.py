@@ -8,6 +8,7 @@
     ├── QueryError (ValueError)             what was asked cannot be scored or routed
     ├── NoCandidateError                    every candidate was ruled out for this call
     ├── EmptyAnswerError                    a model answered with nothing at all
+    ├── RefusedAnswerError                  a model declined to answer, and another is asked
     ├── JudgeError                          a cascade's judge could not tell how good an answer is
     │   └── MissingLogprobsError            it reads token log-probabilities, and the answer came without
     ├── JudgeUnreachableError               a judge's model gives no answer at all
@@ -47,6 +48,7 @@ __all__ = [
     "PolicyError",
     "PoolError",
     "QueryError",
+    "RefusedAnswerError",
     "ScorerError",
     "UnknownPriceError",
 ]
@@ -91,6 +93,10 @@ class NoCandidateError(PointsmanError):
 
 class EmptyAnswerError(PointsmanError):
     """A model ended its answer without saying anything; ask again, or give the pool another candidate."""
+
+
+class RefusedAnswerError(PointsmanError):
+    """A model declined to answer, and its provider marks the answer as a refusal; another candidate may not decline."""
 
 
 class JudgeError(PointsmanError):

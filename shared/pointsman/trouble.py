@@ -40,6 +40,7 @@ _NAMED: dict[str, Trouble] = {
     "APITimeoutError": "timeout",
     "APIConnectionError": "connection",
     "ContentFilterFinishReasonError": "refusal",
+    "OpenAIRefusalError": "refusal",
     "OverloadedError": "overloaded",
     # google-api-core and google-genai
     "ResourceExhausted": "rate_limit",
@@ -59,6 +60,7 @@ _NAMED: dict[str, Trouble] = {
     "ConnectionError": "connection",
     # ours
     "EmptyAnswerError": "empty",
+    "RefusedAnswerError": "refusal",
 }
 _BY_STATUS: dict[int, Trouble] = {
     401: "access",
@@ -91,6 +93,8 @@ def trouble_of(error: BaseException) -> Trouble:
     found = _named(error) or (None if status is None else _of_status(status))
     if found in ("caller", None) and _speaks_of_overflow(error, status):
         return "context_overflow"
+    if found == "caller" and getattr(error, "code", None) == "content_filter":  # Azure's answer to a filtered prompt
+        return "refusal"
     if found is None and _THROTTLED.search(_code(error)):
         return "rate_limit"
     if found is None and error.__cause__ is not None:

@@ -82,6 +82,8 @@ def an_error(name: str, *bases: type[BaseException], text: str = "", **facts: ob
         (an_error("ModelInvalidRequestError", text="messages: at least one is required"), "caller"),
         (an_error("ModelInvalidRequestError", text="input is too long for the context window"), "context_overflow"),
         (an_error("ModelRefusalError"), "refusal"),
+        (an_error("OpenAIRefusalError"), "refusal"),
+        (an_error("BadRequestError", status_code=400, code="content_filter"), "refusal"),
         (an_error("ResourceExhausted", code=429), "rate_limit"),
         (an_error("ClientError", response={"Error": {"Code": "ThrottlingException"}}), "rate_limit"),
         (TimeoutError(), "timeout"),

@@ -285,6 +285,45 @@ def test_a_refusal_is_passed_on_if_asked() -> None:
     assert routing_decision(asked.invoke("hi")).candidate == "strong"
 
 
+class Declining(FakeChat):
+    """Declines in its message, as its provider does."""
+
+    refusal: AIMessage
+
+    def _reply(self, *args: Any) -> AIMessage:
+        usage = {"input_tokens": 100, "output_tokens": 5, "total_tokens": 105}
+        said = super()._reply(*args).model_copy(update={"usage_metadata": usage, "content": self.refusal.content})
+        fields = {"response_metadata": self.refusal.response_metadata}
+        return said.model_copy(update=fields | {"additional_kwargs": self.refusal.additional_kwargs})
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Any:
+        said = self._reply(args[0], None, {})
+        fields = {name: getattr(said, name) for name in ("content", "response_metadata", "additional_kwargs")}
+        yield ChatGenerationChunk(message=AIMessageChunk(**fields, usage_metadata=said.usage_metadata))
+
+
+REFUSALS = {
+    "openai": AIMessage("", additional_kwargs={"refusal": "I would rather not"}),
+    "openai responses": AIMessage([{"type": "refusal", "refusal": "I would rather not"}]),
+    "anthropic": AIMessage([], response_metadata={"stop_reason": "refusal"}),
+    "google": AIMessage("", response_metadata={"finish_reason": "SAFETY"}),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=list(REFUSALS))
+def test_a_refusal_that_comes_as_a_message_too(drive: Drive, refusal: AIMessage) -> None:
+    asked = Failover(on={*Failover().on, "refusal"})
+    refuses = Declining(model="small", refusal=refusal)
+    answer = drive(routed(weak=refuses, failover=asked), {})
+    decision, outcome = routing_decision(answer), routing_outcome(answer)
+    assert (decision.candidate, decision.fallback_from) == ("strong", "weak")
+    assert decision.reason == "weak failed: refusal (RefusedAnswerError)"
+    assert outcome.saved_usd == pytest.approx(-110e-6), "a refusal has its price"
+    assert routing_decision(drive(routed(weak=refuses), {})).candidate == "weak", "nobody asked for another"
+    nobody = drive(routed(weak=refuses, strong=refuses, failover=asked), {})
+    assert (routing_decision(nobody).candidate, nobody.text) == ("strong", ""), "where all decline, that is the answer"
+
+
 def test_the_easy_way_costs_nothing_more() -> None:
     assert routing_outcome(routed(candidates=priced()).invoke(HARD)).attempts == 1
 
