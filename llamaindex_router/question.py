@@ -26,8 +26,8 @@ from llamaindex_router.blocks import needs_of
 from llamaindex_router.hints import hint, hinted
 from llamaindex_router.messages import text_of, users_words
 from llamaindex_router.restated import restated, stuffed
-from llamaindex_router.spans import Caller, caller, root_question
-from llamaindex_router.stages import Stage, run_id, stage_of_chat, stage_of_template, stage_of_text
+from llamaindex_router.spans import Caller, caller, root_question, said_to_agent
+from llamaindex_router.stages import Stage, run_id, stage_of_chat, stage_of_template, stage_of_text, takes_a_step
 from pointsman.costs.tokens import estimate_tokens
 from pointsman.errors import QueryError
 from pointsman.query import NO_NEEDS, Needs, Query, Source
@@ -98,7 +98,7 @@ def from_messages(messages: Sequence[ChatMessage], needs: Needs | None = None) -
     """
     by = caller()
     texts = tuple([text_of(message) for message in messages])
-    found = _of_span(by) or _of_messages(messages, texts)
+    found = _of_span(by) or _of_messages(messages, texts, by)
     wanted = needs_of(messages, needs)
     return _asked(found, texts, wanted, stage_of_chat(wanted.tools, by.component), messages)
 
@@ -176,9 +176,14 @@ def _of_prompt(prompt: str) -> tuple[str, Source]:
     return (prompt, "prompt") if inside is None else (inside, "message")
 
 
-def _of_messages(messages: Sequence[ChatMessage], texts: tuple[str, ...]) -> tuple[str, Source]:
+def _of_messages(messages: Sequence[ChatMessage], texts: tuple[str, ...], by: Caller) -> tuple[str, Source]:
     words = users_words(messages, texts)
-    return ("\n".join(texts), "prompt") if words is None else (words, "message")
+    if words is None:
+        return "\n".join(texts), "prompt"
+    if takes_a_step(by.component):  # an agent with a state writes it around the user's words, in a form of anybody's
+        said = said_to_agent()
+        words = said if said is not None and said in words else words
+    return words, "message"
 
 
 def _of_span(by: Caller) -> tuple[str, Source] | None:

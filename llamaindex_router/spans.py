@@ -35,6 +35,7 @@ __all__ = [
     "found_chunks",
     "question_scope",
     "root_question",
+    "said_to_agent",
 ]
 
 Note = dict[str, Any]
@@ -146,6 +147,11 @@ def root_question() -> str | None:
     for span in enclosing():
         found = span.question or span.run_question or found
     return found
+
+
+def said_to_agent() -> str | None:
+    """What the user said to the agent whose run this is; None where it was handed a conversation alone."""
+    return next((span.run_question for span in enclosing() if span.is_run), None)
 
 
 def found_chunks() -> Sequence[NodeWithScore] | None:

@@ -31,7 +31,16 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llamaindex_router.restated import restated
 from llamaindex_router.spans import Span, enclosing
 
-__all__ = ["ANSWERING", "STAGES", "Stage", "run_id", "stage_of_chat", "stage_of_template", "stage_of_text"]
+__all__ = [
+    "ANSWERING",
+    "STAGES",
+    "Stage",
+    "run_id",
+    "stage_of_chat",
+    "stage_of_template",
+    "stage_of_text",
+    "takes_a_step",
+]
 
 Stage = Literal[
     "question_answering",
@@ -107,7 +116,7 @@ def stage_of_template(prompt_type: object, values: Mapping[str, Any], caller: Sp
         names = values.keys()
         stage = next((stage for variables, stage in _BY_VARIABLES if variables <= names), None)
     if stage is None:
-        return "agent" if _takes_a_step(caller) else "custom"
+        return "agent" if takes_a_step(caller) else "custom"
     return _second_try(values.get("query_str"), stage)
 
 
@@ -116,7 +125,7 @@ def stage_of_chat(tools: bool, caller: Span | None) -> Stage:
     stage = _of_component(caller)
     if stage is not None:
         return stage
-    if _takes_a_step(caller) or (tools and run_id() is not None and not _inside_a_tool()):
+    if takes_a_step(caller) or (tools and run_id() is not None and not _inside_a_tool()):
         return "agent"
     # a synthesizer that fills in its prompts itself: nobody can tell the first chunk from the next
     return "refine" if caller is not None and _class_of(caller).endswith("Refine") else "chat"
@@ -145,7 +154,8 @@ def _second_try(question: object, stage: Stage) -> Stage:
     return "retry" if kind == "retry" or tries > 1 else stage
 
 
-def _takes_a_step(caller: Span | None) -> bool:
+def takes_a_step(caller: Span | None) -> bool:
+    """Whether this component is an agent at its work."""
     return caller is not None and caller.name.endswith(_AGENT_STEPS)
 
 

@@ -109,6 +109,21 @@ async def test_an_agents_structured_output_is_scored_by_the_users_words():
     assert pair.scored == ["a hard sum"] * 3
 
 
+@pytest.mark.parametrize("kind", [FunctionAgent, ReActAgent, AgentWorkflow])
+@pytest.mark.parametrize("form", [{}, {"state_prompt": "Known: {state}. Said: {msg}"}])
+async def test_an_agents_state_is_not_what_the_user_said(kind, form):
+    """The agent writes it around the user's words."""
+    pair = scripted_pair(weak={"answer": "Thought: I know.\nAnswer: it is 5"} | SUM)
+    state = {"initial_state": {"notes": "a hard thing"}} | form
+    if kind is AgentWorkflow:
+        agent = AgentWorkflow.from_tools_or_functions([TOOL], llm=pair.llm, **state)
+    else:
+        agent = kind(tools=[TOOL], llm=pair.llm, **state)
+    await agent.run("an easy sum")
+    assert set(pair.scored) == {"an easy sum"}
+    assert "a hard thing" in pair.weak.heard[0], "the model sees it all the same"
+
+
 async def test_an_explicit_question_reaches_every_step_of_a_workflow():
     pair = scripted_pair(strong=SUM, weak=SUM)
     with route_query("the hard question behind it"), RoutingRecorder() as recorder:
