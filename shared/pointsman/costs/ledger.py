@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
+from typing import overload
 
 from pointsman.decision import Decision, Outcome
 from pointsman.errors import ConfigurationError, DataError
@@ -74,6 +75,10 @@ class Ledger:
         os.close(self._file)
 
 
+@overload
+def use_ledger(ledger: Ledger | str | Path) -> Ledger: ...
+@overload
+def use_ledger(ledger: None) -> None: ...
 def use_ledger(ledger: Ledger | str | Path | None) -> Ledger | None:
     """From here on every routed call of this process, of either plugin, goes to this ledger; None for to none.
 
