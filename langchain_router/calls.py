@@ -12,6 +12,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
+from pydantic import ConfigDict
 from typing_extensions import override
 
 from langchain_router.conduct import Conduct
@@ -25,6 +26,8 @@ __all__ = ["RoutedCalls"]
 
 class RoutedCalls(BaseChatModel):
     """A chat model whose every call is planned, decided, and made by another."""
+
+    model_config = ConfigDict(defer_build=True)  # of this class there are no objects, and a schema takes milliseconds
 
     @property
     @abstractmethod

@@ -61,11 +61,11 @@ class Conduct:
 
     def settle(self, decision: Decision, plan: Plan) -> Decision:
         """The decision to act by, in view of the conversation so far."""
-        if self.stay is None:
+        if self.stay is None or (previous := self._previous(plan)) is None:
             return decision
         return self.stay.settle(
             decision,
-            self._previous(plan),
+            previous,
             plan.router.pool,
             prompt_tokens=plan.query.prompt_tokens or 0,
             in_tool_loop=_in_tool_loop(plan),
@@ -73,8 +73,9 @@ class Conduct:
 
     def remember(self, plan: Plan, decision: Decision, outcome: Outcome) -> None:
         """A call has ended well."""
-        if self.stay is not None and outcome.error is None:
-            self._conversations.note(plan.query.conversation, Turn.of(decision, outcome))
+        conversation = plan.query.conversation
+        if self.stay is not None and conversation is not None and outcome.error is None:
+            self._conversations.note(conversation, Turn.of(decision, outcome))
 
     def _previous(self, plan: Plan) -> Turn | None:
         if (

@@ -11,8 +11,8 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig
 from langchain_core.runnables.utils import get_unique_config_specs
-from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field, InstanceOf, PrivateAttr
+from langchain_core.tools import BaseTool  # with_fallbacks reads the types of methods
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, PrivateAttr
 from typing_extensions import Self, override
 
 from langchain_router.conduct import Conduct
@@ -83,6 +83,8 @@ class RoutedChatModel(RoutedBatches):
         ConfigurationError: the models, the rule and the router do not go together.
         ArtifactError: the named router does not exist or is damaged.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     strong: InstanceOf[BaseChatModel] | None = Field(default=None, frozen=True, exclude=True)
     weak: InstanceOf[BaseChatModel] | None = Field(default=None, frozen=True, exclude=True)
