@@ -107,7 +107,8 @@ def cross_predict(
 ) -> Predictions:
     """Predictions for the test rows of every split, by routers fitted on its train rows; NaN for rows that are in none.
 
-    A model that a split withholds joins the fitted router from `probe` of the train rows, if the router can take new
+    A prompt that is tested is not trained on, though it stand in other rows of the table too, under another task or at
+    another time. A model that a split withholds joins the fitted router from `probe` of the train rows, if the router can take new
     models, and is matched by name, family or price if it knows more of its models than names.
 
     Args:
@@ -126,9 +127,10 @@ def cross_predict(
     """
     quality = np.full((len(seeds), len(outcomes), len(pool)), np.nan)
     rates = np.full((len(seeds), len(outcomes)), np.nan) if pool.strong is not None else None
+    asked = [" ".join(prompt.split()) for prompt in outcomes.prompts]
     for row, seed in enumerate(seeds):
         for split in splits:
-            seen = outcomes.select(split.train)
+            seen = outcomes.select(_unseen(asked, split))
             scorer = fit(_without(seen, split.without), seed)
             for model in split.without:
                 scorer = _joined(scorer, model, seen, probe, seed)
@@ -138,6 +140,16 @@ def cross_predict(
                 rates[row, split.test] = found
             step()
     return Predictions(pool.names, quality, rates, None, note)
+
+
+def _unseen(asked: Sequence[str], split: Split) -> NDArray[np.intp]:
+    """The train rows whose prompt is in no test row."""
+    tested = {asked[row] for row in split.test}
+    kept = [row for row in split.train if asked[row] not in tested]
+    if not kept:
+        msg = f"all {len(split.train):,} prompts to train on are tested too; split in another way, or give other prompts"
+        raise DataError(msg)
+    return np.array(kept, dtype=np.intp)
 
 
 def _without(outcomes: Outcomes, models: Sequence[str]) -> Outcomes:

@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.data.outcomes import Outcomes
 from pointsman.errors import DataError
-from pointsman.evaluation.splits import given_split, group_folds, model_folds, random_folds, time_split
+from pointsman.evaluation.predictions import cross_predict
+from pointsman.evaluation.splits import Split, given_split, group_folds, model_folds, random_folds, time_split
+from pointsman.pool import Pool
+from pointsman.scorers import PromptLength
 
 
 @given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 99))
@@ -65,6 +69,30 @@ def test_a_held_out_model_is_not_seen():
 def test_a_given_split_is_taken_as_it_is():
     (split,) = given_split(["test", "train", "validation", "train"])
     assert (split.train.tolist(), split.test.tolist()) == ([1, 3], [0])
+
+
+def table_of(prompts):
+    scores = np.array([[1.0, row % 2] for row in range(len(prompts))])
+    ids = tuple(map(str, range(len(prompts))))
+    return Outcomes(tuple(prompts), ("strong", "weak"), scores, ids, tuple(f"task {row % 3}" for row in range(len(ids))))
+
+
+def test_a_prompt_that_is_tested_is_not_trained_on_in_another_row():
+    """MMLU asks 105 of its questions in two subjects; a nearest neighbour would know the answer."""
+    table, seen = table_of(["twice", "a", "b", "twice ", "c", "d"]), []
+
+    def fit(outcomes, _seed):
+        seen.append(outcomes.prompts)
+        return PromptLength.fit(outcomes.prompts, models=outcomes.models)
+
+    splits = [*group_folds(table.tasks, 3), Split(np.array([0, 1, 2]), np.array([3, 4, 5]))]
+    cross_predict(fit, table, splits, Pool.pair("strong", "weak"))
+    for split, learned in zip(splits, seen, strict=True):
+        tested = {table.prompts[row].strip() for row in split.test}
+        assert not tested & {prompt.strip() for prompt in learned}
+    assert seen[-1] == ("a", "b")
+    with pytest.raises(DataError, match="all 2 prompts to train on are tested too"):
+        cross_predict(fit, table_of(["x"] * 4), random_folds(4, 2), Pool.pair("strong", "weak"))
 
 
 @pytest.mark.parametrize(
