@@ -16,7 +16,7 @@ __all__ = ["CertifiedCut", "certify_cut"]
 
 Floats = NDArray[np.float64]
 
-CUTS: Floats = sigmoid(np.linspace(9.0, -9.0, 181))
+CUTS: Floats = sigmoid(np.linspace(9.0, -9.0, 181, dtype=np.float64))
 """Tested in this order, from the safest. Fixed beforehand, and dense near 1, where log-probability judges live."""
 
 

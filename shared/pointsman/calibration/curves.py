@@ -75,7 +75,8 @@ def pool_adjacent_violators(values: Floats, weight: Floats) -> Floats:
 
     Every run of descending means is pooled at once, until none is left.
     """
-    means, weights, size = values.copy(), weight.copy(), np.ones(len(values), dtype=np.intp)
+    means, weights = values.copy(), weight.copy()
+    size: NDArray[np.intp] = np.ones(len(values), dtype=np.intp)
     while (falls := np.diff(means) < 0).any():
         starts = np.flatnonzero(np.concatenate([[True], ~falls]))
         total = np.add.reduceat(means * weights, starts)
@@ -91,7 +92,8 @@ CURVES = {"unchanged": unchanged, "platt": platt, "isotonic": isotonic}
 def _spread(rates: Floats) -> Floats:
     """Knots where the win rates are, and at both ends."""
     quantiles = np.quantile(rates, np.linspace(0.0, 1.0, SAMPLES))
-    return np.unique(np.concatenate([[0.0], np.linspace(0.0, 1.0, 33), quantiles, [1.0]]))
+    knots: Floats = np.unique(np.concatenate([[0.0], np.linspace(0.0, 1.0, 33), quantiles, [1.0]]))
+    return knots
 
 
 def _risen(knots: Floats, values: Floats) -> Curve:

@@ -106,7 +106,7 @@ class _Array(metaclass=_Sealed):
             msg = "an array without a type"
             raise TypeError(msg)
         if isinstance(content, list):
-            flat = np.empty(len(content), dtype=object)
+            flat: NDArray[Any] = np.empty(len(content), dtype=object)
             flat[:] = content
         elif isinstance(content, bytes | bytearray):
             flat = np.frombuffer(bytes(content), dtype=kind.numpy())

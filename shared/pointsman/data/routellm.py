@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointsman.data.outcomes import Outcomes
 from pointsman.data.tables import Columns, numbers, read_columns, require, texts
@@ -83,7 +84,7 @@ def _gsm8k(home: Path) -> Outcomes:
     return Outcomes(prompts, MODELS, scores, tuple(str(row) for row in range(len(prompts))), ("gsm8k",) * len(prompts))
 
 
-def _answers(path: Path) -> tuple[tuple[str, ...], np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
+def _answers(path: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """Prompts, and whether each model was right, [n, 2]."""
     columns = read_columns(path)
     require(columns, ["prompt", *MODELS], path.name)

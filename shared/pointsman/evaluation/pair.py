@@ -30,7 +30,7 @@ Cloud = dict[str, Floats]
 
 TARGETS = (0.2, 0.5, 0.8, 0.95)
 """PGR of which the least strong share is told; RouteLLM tells those of 0.5 and 0.8."""
-GRID: Floats = np.linspace(0.0, 1.0, 21)
+GRID: Floats = np.linspace(0.0, 1.0, 21, dtype=np.float64)
 """Shares of strong calls at which the curve and its band are drawn."""
 
 
@@ -62,7 +62,7 @@ def oracle_clouds(gain: Floats, draws: Resamples) -> Cloud:
     parts = []
     for block in draws.blocks():
         shares, gains = call_curves(order, gain, draws.counts[block], bins=None)
-        tenths = np.linspace(0.0, 1.0, ROUTELLM_BINS + 1)
+        tenths = np.linspace(0.0, 1.0, ROUTELLM_BINS + 1, dtype=np.float64)
         at = np.broadcast_to(tenths, (len(shares), len(tenths)))
         exact = _figures(shares, gains, "_exact")
         cpt = {name.removesuffix("_exact"): values for name, values in exact.items()}
@@ -78,7 +78,7 @@ def random_clouds(gain: Floats, draws: Resamples, seed: int) -> Cloud:
     row, and not how well its mean is known.
     """
     rng = np.random.default_rng(seed)
-    order, parts = np.arange(float(len(gain))), []
+    order, parts = np.arange(len(gain), dtype=np.float64), []
     for block in draws.blocks():
         rows = len(draws.counts[block])
         shuffled = rng.permuted(np.broadcast_to(gain, (rows, len(gain))), axis=1)

@@ -42,7 +42,7 @@ def bradley_terry(wins: Floats) -> Floats:
         half = 0.5 * float(np.log(table[0, 1] / table[1, 0]))
         return np.array([half, -half])
     games = table + table.T
-    theta = np.zeros(len(table))
+    theta: Floats = np.zeros(len(table))
     for _ in range(_ITERATIONS):
         expected = sigmoid(theta[:, None] - theta[None, :])
         gradient = (table - games * expected).sum(axis=1)

@@ -142,7 +142,7 @@ def _embedder(bound: BoundScorer, outcomes: Outcomes) -> Embedder:
 
 def _standard(embedder: Embedder, vectors: Floats) -> tuple[Floats, Floats]:
     """Mean and scale; the components of a text vector together count `TEXT_WEIGHT`, each surface feature 1."""
-    weight = np.full(embedder.dim, TEXT_WEIGHT / np.sqrt(embedder.dim))
+    weight: Floats = np.full(embedder.dim, TEXT_WEIGHT / np.sqrt(embedder.dim))
     if isinstance(embedder, ConcatEmbedder):
         widths = [part.dim for part in embedder.parts]
         surface = [isinstance(part, SurfaceFeatures) for part in embedder.parts]

@@ -74,7 +74,7 @@ def fit_correction(base: Floats, target: Floats, vectors: Floats, fold: NDArray[
         vectors: standardised prompt vectors, float64[n, d].
         fold: of each row, intp[n].
     """
-    predicted = np.empty((len(base), len(RIDGES) + 1))
+    predicted: Floats = np.empty((len(base), len(RIDGES) + 1))
     for k in np.unique(fold):
         out = fold == k
         intercepts, slope, weights = _path(base[~out], target[~out], vectors[~out])

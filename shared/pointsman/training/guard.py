@@ -109,7 +109,7 @@ def compare_routers(
     scores = [_picked(held_out.scores, columns, names) for names in chosen]
     quality = scores[1] - scores[0]
     known = differs & ~np.isnan(quality)
-    spent = np.zeros(len(held_out))
+    spent: Floats = np.zeros(len(held_out))
     if known.any():
         costs = _costs(old, held_out, columns)
         spent = _picked(costs, columns, chosen[1]) - _picked(costs, columns, chosen[0])
