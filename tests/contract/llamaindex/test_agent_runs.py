@@ -1,5 +1,7 @@
 """An agent's run keeps the model that began it, leaves it when it gets stuck, and every token of it is counted once."""
 
+import asyncio
+
 import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ThinkingBlock, ToolCallBlock
@@ -8,7 +10,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent
 from llama_index_instrumentation.dispatcher import instrument_tags
 
-from llamaindex_router import routing_decision
+from llamaindex_router import RoutingRecorder, routing_decision, routing_totals
 from pointsman import Candidate
 from tests.support.llamaindex import scripted_pair
 from tests.support.llamaindex_books import kept
@@ -221,6 +223,25 @@ async def test_two_runs_at_once_know_nothing_of_each_other():
         ],
         in_order=False,
     )
+
+
+async def test_fifty_runs_at_once_mix_nothing():
+    """Easy and hard, with sound tools and broken ones, over one router."""
+    pair = both(SUM)
+
+    async def run(number):
+        question, function = (EASY, HARD)[number % 2], (add, add, fail)[number % 3]
+        with RoutingRecorder() as recorder:
+            output = await function_agent(pair.llm, function).run(f"{question} {number}")
+        steps = [(decision.candidate, decision.escalated_from) for decision in recorder.decisions]
+        expected = [("weak", None)] * 2 if question == EASY else [("strong", None)] * 2
+        if question == EASY and function is fail:
+            expected = [("weak", None), ("strong", "weak")]
+        assert steps == expected, number
+        assert routing_totals(output) == recorder.totals
+
+    await asyncio.gather(*(run(number) for number in range(50)))
+    assert sorted(set(pair.scored)) == sorted(f"{(EASY, HARD)[n % 2]} {n}" for n in range(50))
 
 
 async def test_agents_that_hand_over_share_the_runs_model():
