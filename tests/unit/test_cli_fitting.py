@@ -58,6 +58,9 @@ def test_train_saves_a_router_that_routes(tmp_path, capsys, layout):
     assert (router.pool.strong, router.pool.weak) == ("strong", "weak")
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["training"]["seed"] == 3
+    losses = manifest["training"]["losses"]
+    assert len(losses["loss"]) == 3
+    assert f"mf 3/3: loss {losses['loss'][-1]:.4f} validation {losses['validation'][-1]:.4f}" in said.err
     assert len(manifest["training"]["data"][0]["sha256"]) == 64
     assert main(["route", "prove two", "--router", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["candidate"] in ("strong", "weak")

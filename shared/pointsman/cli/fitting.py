@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["check_out", "save_router", "saved_to", "telling", "trainer_options", "working"]
 
 _LOG = "pointsman.training"
+_OURS = {"data", "embedder", "seed", "history"}
+"""Arguments of a `fit_<name>` that are no options on the command line."""
 _EXAMPLES: dict[object, float] = {int | None: 10, float | None: 0.5}
 """Of a number that need not be given."""
 
@@ -72,8 +74,8 @@ def trainer_options(given: Sequence[str], router: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not equals or name not in known or name in ("data", "embedder", "seed"):
-            names = ", ".join(sorted(known.keys() - {"data", "embedder", "seed"})) or "none"
+        if not equals or name not in known or name in _OURS:
+            names = ", ".join(sorted(known.keys() - _OURS)) or "none"
             msg = f"--option {text}: write K=V with an option of {router} ({names})"
             raise ConfigurationError(msg)
         options[name] = _value(value, known[name], text, hints[name])

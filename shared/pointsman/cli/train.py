@@ -68,12 +68,14 @@ def _run(args: argparse.Namespace) -> int:
     if fine_tuned:
         options = {"strong": strong, "weak": weak} | options
     validation = _validation(args, data, (strong, weak), options, 0 if fine_tuned else FOLDS)
+    losses: dict[str, Any] = {}
+    kept = {"history": losses} if "history" in parameters else {}
     with telling():
         if bar:
-            scorer = train(args.router, data, seed=args.seed, **options)
+            scorer = train(args.router, data, seed=args.seed, **options, **kept)
         else:
             with working(f"training {args.router} on {len(data):,} rows"):
-                scorer = train(args.router, data, seed=args.seed, **options)
+                scorer = train(args.router, data, seed=args.seed, **options, **kept)
     router = _router(scorer, strong, weak, args.router)
     training = {
         "router": args.router,
@@ -83,6 +85,7 @@ def _run(args: argparse.Namespace) -> int:
         "rows": len(data),
         "models": list(models),
         "validation": validation,
+        **({"losses": losses} if losses else {}),
     }
     version = save_router(router, out, training)
     _report(args, router, training | {"version": version, "strong": strong, "weak": weak, "out": str(Path(out))})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +45,7 @@ def fit_mf(
     patience: int = 10,
     validation: float = 0.1,
     progress: bool | None = None,
+    history: dict[str, Any] | None = None,
 ) -> MatrixFactorization:
     """The factorisation of these battles, or of the duels that outcomes hold.
 
@@ -67,13 +70,17 @@ def fit_mf(
         patience: epochs without a better validation loss after which to stop.
         validation: share of the prompts that is held out.
         progress: whether to draw a bar on stderr; if not given, where that is a terminal.
+        history: takes the losses on the way, see `History`.
 
     Raises:
         DataError: nothing can be learned from the data.
         ConfigurationError: an option is out of range.
     """
     settings = Descent(dim, learning_rate, weight_decay, noise, epochs, batch_size, patience, seed)
-    return fit_mf_with_history(data, embedder, settings, validation=validation, progress=progress)[0]
+    scorer, found = fit_mf_with_history(data, embedder, settings, validation=validation, progress=progress)
+    if history is not None:
+        history |= asdict(found)
+    return scorer
 
 
 def fit_mf_with_history(

@@ -6,6 +6,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from pointsman import Pool, Router, Threshold
+from pointsman.artifacts import read_artifact
 from pointsman.cli import main
 from pointsman.errors import ConfigurationError
 from pointsman.training import train
@@ -51,6 +52,9 @@ def test_the_command_trains_it_for_the_pair_of_the_data(bases, tmp_path, capsys,
     assert main(asked) == 0
     assert "validation" in capsys.readouterr().err
     assert Router.load(out).decide("hello").win_rate is not None
+    losses = read_artifact(out, "router").manifest.training["losses"]
+    assert losses["validation"].keys() == {"0", "3"}
+    assert losses["best_step"] in (0, 3)
 
 
 def test_options_that_it_does_not_take_are_named(bases):
