@@ -216,6 +216,7 @@ def test_the_tables_are_for_people(tmp_path, capsys):
         (["--router", "knn", "--option", "depth=1"], 2, "write K=V with an option of knn"),
         (["--router", "knn", "mf", "--option", "k=1"], 2, "evaluate it alone"),
         (["--router", "knn", "--folds", "1"], 2, "2 folds or more"),
+        (["--router", "knn", "--folds", "0", "--split", "time", "--by", "task"], 2, "2 folds or more"),
         (["--router", "knn", "--resamples", "2"], 2, "10 resamples or more"),
         (["--threshold", "0.5", "--strong-share", "0.5"], 2, "not allowed with argument"),
     ],

@@ -86,7 +86,8 @@ def test_pgr_ends():
         ([0.1, 0.2], [1, 1], [0], "one length"),
         ([], [], [], "one length"),
         ([0.1, np.nan], [1, 1], [0, 0], "NaN"),
-        ([0.1, 0.2], [1, 1], [1, 1], "swap them"),
+        ([0.1, 0.2], [1, 1], [1, 1], "there is no gap to recover"),
+        ([0.1, 0.2], [0, 1], [1, 1], "swap them"),
     ],
 )
 def test_bad_input_is_named(rates, strong, weak, text):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,8 @@ Z95 = 1.959963984540054
 def share_policy(scored: Scored, share: float) -> Policy:
     """The threshold at which this share of the prompts goes to the strong model: RouteLLM's quantile.
 
+    Where several prompts have the win rate of the quantile, it or the next one above them, whichever comes closer.
+
     Raises:
         PolicyError: the share is not in [0, 1], or the pool names no pair.
     """
@@ -35,7 +36,11 @@ def share_policy(scored: Scored, share: float) -> Policy:
     if scored.win_rate is None:
         msg = "a share of strong calls needs a pair; name strong and weak in the pool, or give a budget"
         raise PolicyError(msg)
-    return Threshold(float(np.quantile(scored.win_rate, 1 - share)))
+    rates = scored.win_rate
+    quantile = float(np.quantile(rates, 1 - share))
+    higher = rates[rates > quantile]
+    above = float(higher.min()) if len(higher) else _beyond(rates)
+    return Threshold(min((quantile, above), key=lambda alpha: abs(float((rates >= alpha).mean()) - share)))
 
 
 def budget_policy(scored: Scored, budget: float) -> Policy:
@@ -54,21 +59,35 @@ def budget_policy(scored: Scored, budget: float) -> Policy:
             "give input_price and output_price (USD per million tokens)"
         )
         raise UnknownPriceError(msg)
-    row = _row(scored)
-    index = _first(row, lambda policy: cost_of(scored, policy).value <= budget)
-    if index is None:
-        least = cost_of(scored, row[-1]).value
-        msg = f"1,000 of these calls cost ${least:.4f} even on the cheapest models; raise the budget of ${budget:g}"
+    row, costs = _row(scored)
+    fits = np.flatnonzero(costs <= budget)
+    if not len(fits):
+        msg = f"1,000 of these calls cost ${costs.min():.4f} at the least; raise the budget of ${budget:g}"
         raise PolicyError(msg)
-    return row[index]
+    return row[int(fits[0])]
 
 
-def _row(scored: Scored) -> list[Policy]:
-    """Every rule that differs on these prompts, each cheaper than the one before."""
+def _row(scored: Scored) -> tuple[list[Policy], Floats]:
+    """Every rule that differs on these prompts, those that buy the most first; and USD per 1,000 calls of each."""
     if scored.win_rate is None:
-        return utility_grid(scored.pool)
-    above = min(1.0, float(np.nextafter(scored.win_rate.max(), 2.0)))
-    return [Threshold(float(rate)) for rate in [*np.unique(scored.win_rate), above]]
+        grid = utility_grid(scored.pool)
+        return grid, np.array([cost_of(scored, policy).value for policy in grid])
+    rates = scored.win_rate
+    alphas = [*np.unique(rates).tolist(), _beyond(rates)]
+    strong, weak = (scored.spent[:, scored.pool.position(name)] for name in _pair(scored))
+    order = np.argsort(rates, kind="stable")
+    more = np.concatenate([[0.0], np.cumsum((weak - strong)[order])])  # of the prompts below the threshold
+    costs = (strong.sum() + more[np.searchsorted(rates[order], alphas)]) * (1000 / len(rates))
+    return [Threshold(alpha) for alpha in alphas], costs
+
+
+def _pair(scored: Scored) -> tuple[str, str]:
+    return str(scored.pool.strong), str(scored.pool.weak)
+
+
+def _beyond(rates: Floats) -> float:
+    """A threshold that no win rate reaches, where there is one in [0, 1]."""
+    return min(1.0, float(np.nextafter(rates.max(), 2.0)))
 
 
 def share_of(scored: Scored, policy: Policy) -> Estimate | None:
@@ -88,12 +107,3 @@ def cost_of(scored: Scored, policy: Policy) -> Estimate:
     spent = 1000 * scored.spent[np.arange(len(columns)), columns]
     mean, reach = float(spent.mean()), Z95 * float(spent.std(ddof=1)) / math.sqrt(len(spent))
     return Estimate(mean, mean - reach, mean + reach)
-
-
-def _first(row: list[Policy], fits: Callable[[Policy], bool]) -> int | None:
-    """Where a row of policies, each cheaper than the one before, begins to fit."""
-    low, high = 0, len(row)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(row[middle]) else (middle + 1, high)
-    return low if low < len(row) else None

@@ -61,7 +61,7 @@ def calibrate_win_rates(router: Router, outcomes: Outcomes, *, seed: int = 0) ->
 
     Raises:
         PolicyError: the pool names no pair.
-        DataError: too few prompts have scores of both.
+        DataError: too few different prompts have scores of both.
     """
     pool, bound = router.pool, bind(router.pool, router.scorer)
     if pool.strong is None or pool.weak is None or bound.pair is None:
@@ -74,6 +74,9 @@ def calibrate_win_rates(router: Router, outcomes: Outcomes, *, seed: int = 0) ->
         msg = f"{len(rows)} prompts have scores of both {pool.strong} and {pool.weak}; give {FEWEST_LABELS} or more"
         raise DataError(msg)
     prompts = tuple(outcomes.prompts[row] for row in rows)
+    if (distinct := len(set(prompts))) < FEWEST_LABELS:
+        msg = f"{len(rows)} rows hold {distinct} different prompts; give {FEWEST_LABELS} or more"
+        raise DataError(msg)
     strong, weak = strong[rows], weak[rows]
     rates = bound.scorer.win_rate(prompts, *bound.pair)
     target = preference(strong, weak)

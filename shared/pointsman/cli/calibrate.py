@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointsman.cli.arguments import add_output, add_pair, pair_of
 from pointsman.cli.fitting import check_out, save_router, saved_to, working
+from pointsman.cli.prices import add_prices, priced, require_prices
 from pointsman.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def add_calibrate(commands: Commands) -> None:
         help="for --eps: better answers make up for worse ones, or not",
     )
     parser.add_argument("--reply-tokens", type=int, metavar="N", help="length of an answer, for costs (default: 264)")
+    add_prices(parser)
     parser.add_argument("--out", metavar="DIR", help="the folder to save to; without it nothing is saved")
     add_pair(parser)
     add_output(parser)
@@ -63,7 +65,10 @@ def _run(args: argparse.Namespace) -> int:
         msg = f"{'--win-rates' if args.win_rates else '--eps'} needs labels; give outcomes with --data"
         raise ConfigurationError(msg)
     out = None if args.out is None else check_out(args.out)
-    start, made_from = load_router(args.router, pair_of(args.strong, args.weak)), _made_from(args.router)
+    start = priced(load_router(args.router, pair_of(args.strong, args.weak)), args.price)
+    made_from = _made_from(args.router)
+    if args.budget is not None or (args.eps is not None and start.pool.strong is None):
+        require_prices(start)
     with working("reading"):
         data = _outcomes(args.data) if args.data else _prompts(args.prompts)
     files = hashes(args.data or args.prompts)

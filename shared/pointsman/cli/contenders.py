@@ -169,6 +169,9 @@ def _splits(args: argparse.Namespace, loaded: Loaded) -> list[Split]:
     if args.held is not None and how != "model":
         msg = "--held is the model that is held out; add --split model"
         raise ConfigurationError(msg)
+    if args.folds < 2:
+        msg = f"--folds {args.folds}: give 2 folds or more"
+        raise ConfigurationError(msg)
     if args.labels is not None:
         if how != "random" or not 0 < args.labels < size:
             msg = f"--labels {args.labels}: give fewer than the {size} prompts, and no other --split"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def pool_of(outcomes: Outcomes, pair: tuple[str, str] | None) -> Pool:
     """The pair, or else all models of a table, strongest first.
 
     Raises:
-        DataError: the table has one model only.
+        DataError: the table has one model only, or one without any score.
     """
     if pair is not None:
         return Pool.pair(*pair)
@@ -128,8 +129,7 @@ def pool_of(outcomes: Outcomes, pair: tuple[str, str] | None) -> Pool:
             f"one model ({', '.join(outcomes.models) or 'none'}) leaves nothing to route; give outcomes of two or more"
         )
         raise DataError(msg)
-    order = np.argsort(-np.nanmean(outcomes.scores, axis=0), kind="stable")
-    return Pool([outcomes.models[column] for column in order])
+    return Pool([outcomes.models[column] for column in _ranked(outcomes)])
 
 
 def complete(outcomes: Outcomes, pool: Pool) -> tuple[Outcomes, NDArray[np.intp]]:
@@ -138,7 +138,7 @@ def complete(outcomes: Outcomes, pool: Pool) -> tuple[Outcomes, NDArray[np.intp]
     Costs stay if every model has them on a prompt or more; then prompts without one are left out, too.
 
     Raises:
-        DataError: no prompt is left, or N models are compared and one has no cost.
+        DataError: no prompt is left, or N models are compared and one has no cost, or all cost the same.
     """
     columns = [outcomes.models.index(name) for name in pool.names]
     scores, costs = outcomes.scores[:, columns], None if outcomes.costs is None else outcomes.costs[:, columns]
@@ -156,6 +156,9 @@ def complete(outcomes: Outcomes, pool: Pool) -> tuple[Outcomes, NDArray[np.intp]
     if not len(rows):
         msg = f"none of {len(outcomes)} prompts has a score of all of {', '.join(pool.names[:6])}; leave models out"
         raise DataError(msg)
+    if pool.strong is None and costs is not None and not np.ptp(costs[rows].mean(axis=0)):
+        msg = "all models cost the same, so that nothing can be saved; mend the costs, or name a pair: strong and weak"
+        raise DataError(msg)
     cut = outcomes.select(rows)
     kept = None if unpriced or costs is None else costs[rows]
     return Outcomes(cut.prompts, pool.names, scores[rows], cut.prompt_ids, cut.tasks, kept), rows
@@ -165,11 +168,11 @@ def price_calls(outcomes: Outcomes, usd: Mapping[str, float]) -> Outcomes:
     """The same outcomes with a cost of every call of a model, in USD; its own costs are kept for the others.
 
     Raises:
-        DataError: there is no such model, or a price is negative.
+        DataError: there is no such model, or a price is negative or not finite.
     """
     costs = np.full(outcomes.scores.shape, np.nan) if outcomes.costs is None else outcomes.costs.copy()
     for model, price in usd.items():
-        if model not in outcomes.models or not price >= 0:
+        if model not in outcomes.models or not (isfinite(price) and price >= 0):
             msg = f"a price of {price} for {model}; give 0 or more for one of {', '.join(outcomes.models[:8])}"
             raise DataError(msg)
         costs[:, outcomes.models.index(model)] = price
@@ -196,8 +199,22 @@ def pair_of_table(outcomes: Outcomes, strong: str | None = None, weak: str | Non
         return strong, weak
     if len(outcomes.models) != 2:
         return None
-    better, worse = np.argsort(-np.nanmean(outcomes.scores, axis=0), kind="stable")
+    better, worse = _ranked(outcomes)
     return outcomes.models[better], outcomes.models[worse]
+
+
+def _ranked(outcomes: Outcomes) -> list[int]:
+    """Columns of the models, the best first.
+
+    Raises:
+        DataError: one has no score at all.
+    """
+    answered = (~np.isnan(outcomes.scores)).sum(axis=0)
+    silent = [name for name, count in zip(outcomes.models, answered, strict=True) if not count]
+    if silent:
+        msg = f"no prompt has a score of {', '.join(silent[:4])}; leave it out, or add outcomes"
+        raise DataError(msg)
+    return [int(column) for column in np.argsort(-np.nanmean(outcomes.scores, axis=0), kind="stable")]
 
 
 def _check(outcomes: Outcomes) -> None:

@@ -44,7 +44,8 @@ def pgr(quality: ArrayLike, strong: float, weak: float) -> Floats:
         DataError: The strong model is not better than the weak one, so there is no gap to recover.
     """
     if not strong > weak:
-        msg = f"the strong model's quality ({strong:.4f}) is not above the weak one's ({weak:.4f}); swap them"
+        mend = "swap them" if strong < weak else "there is no gap to recover, so compare other models"
+        msg = f"the strong model's quality ({strong:.4f}) is not above the weak one's ({weak:.4f}); {mend}"
         raise DataError(msg)
     return (np.asarray(quality, dtype=np.float64) - weak) / (strong - weak)
 

@@ -108,8 +108,8 @@ def cross_predict(
     """Predictions for the test rows of every split, by routers fitted on its train rows; NaN for rows that are in none.
 
     A prompt that is tested is not trained on, though it stand in other rows of the table too, under another task or at
-    another time. A model that a split withholds joins the fitted router from `probe` of the train rows, if the router can take new
-    models, and is matched by name, family or price if it knows more of its models than names.
+    another time. A model that a split withholds joins the fitted router from `probe` of the train rows, if the router
+    can take new models, and is matched by name, family or price if it knows more of its models than names.
 
     Args:
         fit: from outcomes and a seed to a scorer.
@@ -147,7 +147,7 @@ def _unseen(asked: Sequence[str], split: Split) -> NDArray[np.intp]:
     tested = {asked[row] for row in split.test}
     kept = [row for row in split.train if asked[row] not in tested]
     if not kept:
-        msg = f"all {len(split.train):,} prompts to train on are tested too; split in another way, or give other prompts"
+        msg = f"all {len(split.train):,} prompts to train on are tested too; split in another way, or give other ones"
         raise DataError(msg)
     return np.array(kept, dtype=np.intp)
 

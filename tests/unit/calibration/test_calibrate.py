@@ -51,6 +51,54 @@ def test_a_share_of_the_users_prompts(share):
     assert found.certificate is None
 
 
+class Says:
+    """Win rates by prompt."""
+
+    models = ("strong", "weak")
+
+    def __init__(self, rates):
+        self.rates = dict(rates)
+
+    def quality(self, texts):
+        return np.full((len(texts), 2), 0.5)
+
+    def win_rate(self, texts, strong, weak):
+        return np.array([self.rates[text] for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("rates", "share", "found"),
+    [
+        ([0.5] * 100, 0.0, 0.0),
+        ([0.5] * 100, 0.3, 0.0),
+        ([0.5] * 100, 0.7, 1.0),
+        ([0.2] * 50 + [0.8] * 50, 0.1, 0.0),
+        ([0.2] * 50 + [0.8] * 50, 0.3, 0.5),
+        (np.linspace(0.1, 0.9, 100), 0.0, 0.0),
+        (np.linspace(0.1, 0.9, 100), 0.37, 0.37),
+    ],
+)
+def test_where_many_prompts_are_alike_the_nearest_share_is_found(rates, share, found):
+    prompts = [f"question {row}" for row in range(100)]
+    router = Router(pair(), Says(zip(prompts, rates, strict=True)), Threshold(0.5))
+    assert calibrate(router, prompts, share=share).strong_share.value == pytest.approx(found)
+
+
+def test_a_budget_where_the_strong_model_is_the_cheaper_one(router):
+    swapped = Router(
+        Pool.pair(
+            Candidate("strong", input_price=0.15, output_price=0.6), Candidate("weak", input_price=2.5, output_price=10)
+        ),
+        KNN,
+        Threshold(0.5),
+    )
+    every = calibrate(swapped, DATA, share=1.0).usd_per_1000.value
+    found = calibrate(swapped, DATA, budget=1.01 * every)
+    assert found.strong_share.value == 1.0
+    with pytest.raises(PolicyError, match=f"cost \\${every:.4f} at the least"):
+        calibrate(swapped, DATA, budget=0.99 * every)
+
+
 def test_a_budget_is_kept_and_the_next_threshold_would_break_it(router):
     cheap, dear = (calibrate(router, DATA, share=share).usd_per_1000.value for share in (0.0, 1.0))
     budget = (cheap + dear) / 2

@@ -63,6 +63,19 @@ def test_a_budget_without_saving(capsys, prompts):
     assert dearer["strong_share"]["value"] == 1.0
 
 
+def test_prices_that_no_table_knows_are_given_on_the_command_line(tmp_path, capsys, prompts):
+    own, out = ["--prompts", prompts, "--budget", "1.50", "--strong", "mine-1", "--weak", "mine-2"], tmp_path / "r"
+    assert main(["calibrate", *own]) == 2
+    said = (
+        "none is known for mine-1, mine-2; add --price mine-1=IN/OUT mine-2=IN/OUT, USD per million tokens in and out"
+    )
+    assert said in capsys.readouterr().err
+    facts = told(capsys, *own, "--price", "strong=2.5/10", "mine-2=0.15/0.6", "--out", str(out))
+    assert facts["usd_per_1000"]["value"] <= 1.5
+    assert facts["prices"] == [[2.5, 10.0], [0.15, 0.6]]
+    assert [candidate.output_price for candidate in Router.load(out).pool] == [10.0, 0.6]
+
+
 def test_a_guarantee_and_its_certificate(tmp_path, capsys, outcomes):
     out = str(tmp_path / "r")
     args = ["--data", outcomes, "--eps", "0.1", "--delta", "0.2", "--out", out, *PAIR]
@@ -114,6 +127,10 @@ def test_labels_that_the_router_was_fitted_to_are_refused(tmp_path, capsys, outc
         (["--prompts", "x", "--win-rates"], "--win-rates needs labels"),
         (["--prompts", "PROMPTS", "--share", "1.5"], "give a share of calls in [0, 1]"),
         (["--prompts", "PROMPTS", "--budget", "0.000001"], "raise the budget"),
+        (["--prompts", "PROMPTS", "--budget", "1", "--price", "mine=1"], "write MODEL=IN/OUT"),
+        (["--prompts", "PROMPTS", "--budget", "1", "--price", "=1/2"], "name one of them"),
+        (["--prompts", "PROMPTS", "--budget", "1", "--price", "strong=1/-2"], "output_price is -2.0"),
+        (["--prompts", "PROMPTS", "--budget", "1", "--price", "mine=1/2"], "the models are"),
         (["--data", "OUTCOMES", "--eps", "2"], "between 0 and 1"),
         (["--prompts", "PROMPTS", "--share", "0.3", "--out", "PROMPTS"], "holds other things than a router"),
     ],
@@ -142,7 +159,7 @@ def test_bad_data_ends_in_one_line(tmp_path, capsys, content, name, said):
     path = tmp_path / name
     if content is not None:
         path.write_text(content)
-    assert main(["calibrate", "--prompts", str(path), "--share", "0.3", *PAIR]) == 1
+    assert main(["calibrate", "--prompts", str(path), "--share", "0.3", *PAIR]) == 2
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1

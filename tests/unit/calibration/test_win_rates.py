@@ -171,3 +171,9 @@ def test_in_distribution_the_error_is_at_most_three_points(data_dir):
         ready = calibrate_win_rates(start, fit).router
         rates = [d.win_rate for d in ready.decide_batch(rest.prompts)]
         assert ece(rates, rest.scores[:, 0], rest.scores[:, 1]) <= 0.03
+
+
+def test_one_prompt_a_hundred_times_is_not_a_hundred_prompts():
+    same = table(["the same"] * 200, ["strong", "weak"], np.column_stack([np.arange(200) % 2, np.zeros(200)]))
+    with pytest.raises(DataError, match="200 rows hold 1 different prompts; give 100 or more"):
+        calibrate_win_rates(Router(pair(), tiny_mf(), Threshold(0.5)), same)

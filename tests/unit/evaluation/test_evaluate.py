@@ -229,6 +229,11 @@ def test_seeds_are_averaged_and_their_agreement_told():
     assert figures["agreement"].low < figures["agreement"].value
 
 
+def silent():
+    table = pair()
+    return replace(table, scores=np.column_stack([table.scores[:, 0], np.full(len(table), np.nan)]))
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
@@ -254,7 +259,9 @@ def test_seeds_are_averaged_and_their_agreement_told():
         (lambda: evaluate(PromptLength(), replace(pair(), costs=np.zeros((300, 3)))), "costs of shape"),
         (lambda: evaluate(PromptLength(), replace(pair(), scores=pair().scores * 10)), r"not in \[0, 1\]"),
         (lambda: evaluate(PromptLength(), replace(pair(), costs=-np.ones((300, 2)))), "a cost is negative"),
-        (lambda: evaluate(PromptLength(), replace(synthetic(), costs=np.ones((200, 3)))), "are no range"),
+        (lambda: evaluate(PromptLength(), replace(synthetic(), costs=np.ones((200, 3)))), "all models cost the same"),
+        (lambda: evaluate(PromptLength(), silent()), "no prompt has a score of weak"),
+        (lambda: price_calls(pair(), {"weak": float("inf")}), "a price of inf"),
         (lambda: price_calls(pair(), {"gpt-9": 0.1}), "give 0 or more for one of strong, weak"),
         (lambda: price_calls(pair(), {"weak": float("nan")}), "a price of nan"),
     ],

@@ -74,7 +74,8 @@ def test_a_given_split_is_taken_as_it_is():
 def table_of(prompts):
     scores = np.array([[1.0, row % 2] for row in range(len(prompts))])
     ids = tuple(map(str, range(len(prompts))))
-    return Outcomes(tuple(prompts), ("strong", "weak"), scores, ids, tuple(f"task {row % 3}" for row in range(len(ids))))
+    tasks = tuple(f"task {row % 3}" for row in range(len(prompts)))
+    return Outcomes(tuple(prompts), ("strong", "weak"), scores, ids, tasks)
 
 
 def test_a_prompt_that_is_tested_is_not_trained_on_in_another_row():
