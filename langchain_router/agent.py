@@ -22,6 +22,7 @@ from langchain_router.plan import Plan, make_plan
 from langchain_router.route import Route
 from langchain_router.scored import Scored
 from langchain_router.settings import fit_settings, fit_tools, provider_of
+from pointsman.costs.usage import Usage
 from pointsman.decision import Decision, Outcome
 from pointsman.router import Router
 from pointsman.staying import Turn
@@ -92,7 +93,7 @@ class AgentConduct(Conduct):
             return self.stay.settle(decision, plan.previous, pool, prompt_tokens=tokens)
         return self.phases.settle(plan.phase, decision, plan.previous, pool)
 
-    def remember(self, plan: Plan, decision: Decision, outcome: Outcome) -> None:
+    def remember(self, plan: Plan, decision: Decision, outcome: Outcome, usage: Usage | None) -> None:
         """Nothing: an agent's memory is its state, which its checkpointer keeps."""
 
 
@@ -143,7 +144,7 @@ class AgentCall(Whole):
             EmptyAnswerError: the model has said nothing, and another one is to be asked.
         """
         (done,) = [*route.ready(response), *route.rest()]
-        turn = Turn.of(route.decision, route.outcome)
+        turn = Turn.of(route.decision, route.outcome, route.usage)
         update = {TURN_KEY: {"candidate": turn.candidate, "cached_tokens": turn.cached_tokens}}
         return ExtendedModelResponse(model_response=done, command=Command(update=update))
 

@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, Too
 
 from langchain_router.plan import Plan
 from langchain_router.record import routing_decision, routing_outcome
+from langchain_router.usage import counted_usage
+from pointsman.costs.usage import Usage
 from pointsman.decision import Decision, Outcome
 from pointsman.failover import Attempts, Breaker, Failover
 from pointsman.staying import Conversations, Stay, Turn
@@ -71,25 +73,23 @@ class Conduct:
             in_tool_loop=_in_tool_loop(plan),
         )
 
-    def remember(self, plan: Plan, decision: Decision, outcome: Outcome) -> None:
-        """A call has ended well."""
-        conversation = plan.query.conversation
+    def remember(self, plan: Plan, decision: Decision, outcome: Outcome, usage: Usage | None) -> None:
+        """A call has ended; `usage` is that of the answer alone."""
+        conversation = plan.thread
         if self.stay is not None and conversation is not None and outcome.error is None:
-            self._conversations.note(conversation, Turn.of(decision, outcome))
+            self._conversations.note(conversation, Turn.of(decision, outcome, usage))
 
     def _previous(self, plan: Plan) -> Turn | None:
-        if (
-            len(plan.messages) == 1 and plan.query.conversation is None
-        ):  # the first call of a conversation, or its only one
+        if len(plan.messages) == 1 and plan.thread is None:  # the first call of a conversation, or its only one
             return None
-        return last_turn(plan.messages) or self._conversations.last(plan.query.conversation)
+        return last_turn(plan.messages) or self._conversations.last(plan.thread)
 
 
 def last_turn(messages: Sequence[BaseMessage]) -> Turn | None:
     """The last answer in the history that a router sent for."""
     for message in reversed(messages):
         if isinstance(message, AIMessage) and (decision := routing_decision(message)) is not None:
-            return Turn.of(decision, routing_outcome(message))
+            return Turn.of(decision, routing_outcome(message), counted_usage(message))
     return None
 
 

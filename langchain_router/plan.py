@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
@@ -21,6 +21,7 @@ from pointsman.decision import Decision
 from pointsman.errors import ConfigurationError, QueryError
 from pointsman.policies import Policy
 from pointsman.query import Query, Source
+from pointsman.records import ROUTING_KEY
 from pointsman.router import Router
 
 __all__ = [
@@ -59,6 +60,7 @@ class Plan:
         model_name: a model name to hand to the chosen model, which may serve several.
         decision: already made, in a batch.
         run_name, run_id: of the router's own run.
+        thread: key of the conversation that the config names.
     """
 
     messages: list[BaseMessage]
@@ -72,6 +74,7 @@ class Plan:
     decision: Decision | None = None
     run_name: str | None = None
     run_id: uuid.UUID | None = None
+    thread: str | None = None
 
 
 def make_plan(
@@ -110,11 +113,14 @@ def make_plan(
     if model in models:
         asked[CANDIDATE_KEY] = kwargs.pop("model")
     found = _found(messages, scored, named)
+    thread = None if (given := configurable.get("thread_id")) is None else str(given)
     return Plan(
         messages=messages,
         config=config,
         kwargs=kwargs,
-        query=_query(messages, kwargs, replay, router, found, configurable.get("thread_id")),
+        query=_query(
+            messages, kwargs, replay, router, found, _begun_with(messages, scored) if thread is None else thread
+        ),
         router=overridden(router, asked) if asked else router,
         models=models,
         replay=replay,
@@ -122,6 +128,7 @@ def make_plan(
         decision=decision,
         run_name=name,
         run_id=run_id,
+        thread=thread,
     )
 
 
@@ -131,7 +138,7 @@ def _query(
     replay: Replay | None,
     router: Router,
     found: tuple[str, Source],
-    thread: object,
+    conversation: str | None,
 ) -> Query:
     text, source = found
     bound = replay is not None and not replay.structured
@@ -146,9 +153,16 @@ def _query(
             structured_output=replay.structured if replay else "response_format" in kwargs,
             tool_choice=options.get("tool_choice") not in _FREE_CHOICE,
         ),
-        conversation=None if thread is None else str(thread),
+        conversation=conversation,
         reply_tokens=_room(options) if options else None,
     )
+
+
+def _begun_with(messages: Sequence[BaseMessage], scored: Scored) -> str | None:
+    """What the router scored when this conversation began, by which an A/B test knows it; None for a first call."""
+    rows = (row for row, m in enumerate(messages) if isinstance(m, AIMessage) and ROUTING_KEY in m.response_metadata)
+    first = next(rows, 0)
+    return question(messages[:first], scored)[0] if first else None
 
 
 def _room(options: Mapping[str, Any]) -> int | None:

@@ -18,6 +18,7 @@ from langchain_router.listening import Tap
 from langchain_router.plan import Plan
 from langchain_router.record import answer_in, marked, marked_message
 from langchain_router.usage import usage_of
+from pointsman.costs.usage import Usage
 from pointsman.decision import Decision, Outcome
 from pointsman.errors import EmptyAnswerError, PointsmanError, RefusedAnswerError
 from pointsman.failover import Attempts
@@ -44,7 +45,8 @@ class Route:
         kwargs: for calling it.
         decision: why it was chosen.
         instead: whom to ask, after this one failed.
-        outcome: what it cost, once known.
+        outcome: what it cost, once known, with all that was asked before it.
+        usage: tokens of its own answer, once known.
         answer: the message that it gave, or what a parser made of it.
     """
 
@@ -57,6 +59,7 @@ class Route:
         self.decision = decision
         self.instead: Decision | None = None
         self.outcome: Outcome | None = None
+        self.usage: Usage | None = None
         self.answer: Any = None
         self.tap: Tap | None = None
         self._door = door
@@ -144,8 +147,8 @@ class Route:
             if answer is None and self._heard:
                 answer = AIMessage(self._heard)
             unknown = error is not None and answer is None
-            usage = None if unknown else usage_of(answer, self.messages, self.decision.model)
-            self.outcome = self.call.close(usage, error)
+            self.usage = None if unknown else usage_of(answer, self.messages, self.decision.model)
+            self.outcome = self.call.close(self.usage, error)
         return self.outcome
 
     @property

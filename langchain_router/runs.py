@@ -155,7 +155,7 @@ class _RunBase:
         if (route := self._route) is None:
             return {}
         outcome = route.finish(error=error)
-        self._conduct.remember(self._plan, route.decision, outcome)
+        self._conduct.remember(self._plan, route.decision, outcome, route.usage)
         for handler in handlers:
             run = getattr(handler, "run_map", {}).get(str(run_id))
             if run is not None and hasattr(

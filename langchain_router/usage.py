@@ -10,7 +10,7 @@ from langchain_router.messages import whole_text
 from pointsman.costs import Usage, count_tokens
 from pointsman.query import clean_text
 
-__all__ = ["estimated_usage", "usage_of"]
+__all__ = ["counted_usage", "estimated_usage", "usage_of"]
 
 
 def usage_of(answer: AIMessage | None, prompt: Sequence[BaseMessage], model: str) -> Usage:
@@ -18,9 +18,14 @@ def usage_of(answer: AIMessage | None, prompt: Sequence[BaseMessage], model: str
 
     An answer from LangChain's cache is marked there with a cost of 0: nothing was billed for it.
     """
+    return counted_usage(answer) or estimated_usage(answer, prompt, model)
+
+
+def counted_usage(answer: AIMessage | None) -> Usage | None:
+    """Tokens as the provider counted them; None where it did not."""
     counted = None if answer is None else answer.usage_metadata
     if not counted:
-        return estimated_usage(answer, prompt, model)
+        return None
     if counted.get("total_cost") == 0:
         return Usage(0, 0)
     return Usage(

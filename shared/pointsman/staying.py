@@ -31,10 +31,18 @@ class Turn:
     cached_tokens: int = 0
 
     @classmethod
-    def of(cls, decision: Decision, outcome: Outcome | None = None) -> Turn:
-        """The turn that these records tell of."""
+    def of(cls, decision: Decision, outcome: Outcome | None = None, usage: Usage | None = None) -> Turn:
+        """The turn that these records tell of.
+
+        Args:
+            decision: whose candidate answered.
+            outcome: of the whole call.
+            usage: of the answer alone; the outcome adds up all calls, those of a cascade or of candidates that failed.
+        """
         if outcome is None or outcome.error is not None:
             return cls(decision.candidate)
+        if usage is not None:
+            return cls(decision.candidate, usage.input_tokens + usage.output_tokens)
         return cls(decision.candidate, (outcome.input_tokens or 0) + (outcome.output_tokens or 0))
 
 

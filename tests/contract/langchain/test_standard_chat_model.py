@@ -96,7 +96,7 @@ class Conversing(RoutedChatModel):
 
     def _plan(self, *args: Any, **kwargs: Any) -> Plan:
         plan = super()._plan(*args, **kwargs)
-        return replace(plan, query=replace(plan.query, conversation="the suite"))
+        return replace(plan, thread="the suite")
 
 
 @dataclass

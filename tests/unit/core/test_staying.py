@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from pointsman import Candidate, Decision, Outcome, Pool
+from pointsman.costs.usage import Usage
 from pointsman.errors import ConfigurationError
 from pointsman.staying import Conversations, Stay, Turn
 
@@ -92,6 +93,7 @@ def test_a_turn_knows_what_lies_in_the_cache() -> None:
     chosen = decision("weak", 0.2)
     outcome = Outcome(decision_id="d", input_tokens=100, output_tokens=20)
     assert Turn.of(chosen, outcome) == Turn("weak", 120)
+    assert Turn.of(chosen, outcome, Usage(60, 10)) == Turn("weak", 70), "the outcome is of several calls"
     assert Turn.of(chosen) == Turn.of(chosen, Outcome(decision_id="d", error="TimeoutError")) == Turn("weak", 0)
 
 

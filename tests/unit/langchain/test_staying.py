@@ -10,12 +10,15 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from langchain_router import RoutedChatModel, routing_decision
+from langchain_router import RoutedChatModel, routing_decision, routing_outcome
+from langchain_router.conduct import last_turn
 from langchain_router.history import fit_for
 from pointsman import Candidate, Pool, PromptLength, Router, Threshold
+from pointsman.cascade import Cascade
 from pointsman.decision import Decision
-from pointsman.staying import Stay
-from tests.support.langchain import HARD, FakeChat, priced, routed
+from pointsman.experiments import SplitRouter
+from pointsman.staying import Stay, Turn
+from tests.support.langchain import HARD, FakeChat, priced, routed, router
 
 CALL = {"name": "search", "args": {"q": "x"}, "id": "call_1", "type": "tool_call"}
 HARDER = HARD * 3
@@ -63,6 +66,33 @@ def test_it_leaves_upwards_where_the_win_rate_is_above_the_threshold_by_the_marg
 def test_no_stay_no_memory() -> None:
     model = routed(candidates=cached_cheaply(), stay=None)
     assert talk(model, HARDER, "thanks, and now?") == [("strong", False), ("weak", False)]
+
+
+def test_what_a_cascade_has_spent_is_not_in_the_answering_models_cache() -> None:
+    def judge(question: str, answer: str) -> float:
+        return 0.0
+
+    model = routed(cascade=Cascade(judge, cut=0.5))
+    answer = model.invoke(HARDER, {"configurable": {"thread_id": "one"}})
+    (outcome, used) = routing_outcome(answer), answer.usage_metadata
+    assert outcome.input_tokens == 2 * used["input_tokens"], "the draft's and the answer's"
+    turn = Turn("strong", used["total_tokens"])
+    assert model.conduct._conversations.last("one") == last_turn([answer]) == turn
+
+
+def test_a_conversation_without_a_thread_stays_in_its_arm() -> None:
+    split = SplitRouter({"a": router(), "b": router(0.4)})
+    model, seen = routed(router=split), set()
+    for opening in ("hello", "good day", "hi there", "well"):
+        example, history = [HumanMessage("1 + 1?"), AIMessage("2")], [HumanMessage(opening)]
+        arms = set()
+        for prompt in ("and", "so", "what"):
+            answer = model.invoke([*example, *history])
+            arms.add(decided(answer).arm)
+            history += [answer, HumanMessage(prompt)]
+        assert len(arms) == 1
+        seen |= arms
+    assert seen == {"a", "b"}, "the same examples before every prompt are no conversation"
 
 
 def test_in_a_tool_loop_the_model_does_not_change() -> None:
