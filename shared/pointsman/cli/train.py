@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace) -> int:
         options = {"strong": strong, "weak": weak} | options
     validation = _validation(args, data, (strong, weak), options, 0 if fine_tuned else FOLDS)
     losses: dict[str, Any] = {}
-    kept = {"history": losses} if "history" in parameters else {}
+    kept: dict[str, Any] = {"history": losses} if "history" in parameters else {}
     with telling():
         if bar:
             scorer = train(args.router, data, seed=args.seed, **options, **kept)
