@@ -126,7 +126,7 @@ def test_a_chat_model_by_name_over_the_real_client(answers, tmp_path, capsys, mo
         assert {body["max_completion_tokens"] for body in server.requests} == {400}
         assert "openai:gpt-4o-mini" in capsys.readouterr().err
         assert Battles.read(out).labels.tolist() == [0.0, 1.0, 0.0]
-        assert run(*common, "--max-usd", 1, "--grade") == 1
+        assert run(*common, "--max-usd", 1, "--grade") == 2
         assert "none of 6 answers got a grade" in capsys.readouterr().err
         server.failures = [Failure(status=401)] * 8
         assert run(*common, "--max-usd", 1, "--journal", tmp_path / "new.jsonl") == 1

@@ -63,7 +63,8 @@ def fit_kernel(
     exact = POINTS < len(x) <= points
     rows = _points(answered, POINTS if exact else points, seed)
     squares = _squares(x, x[rows])
-    hard, hard_weights = np.zeros(len(x)), np.zeros(len(rows) + 1)
+    hard: Floats = np.zeros(len(x))
+    hard_weights: Floats = np.zeros(len(rows) + 1)
     if len(outcomes.models) > 2:
         hard, hard_weights = _hardness(outcomes.scores, squares, rows)
     squares += (hard[:, None] - hard[rows]) ** 2
