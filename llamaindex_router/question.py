@@ -12,13 +12,14 @@ looked for in this order, and the decision says where it was found:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
-from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
+from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate, RichPromptTemplate
 from llama_index.core.prompts.prompt_type import PromptType
 from llama_index.core.schema import QueryBundle
 
@@ -45,6 +46,8 @@ __all__ = [
 VARIABLES = ("query_str", "question", "query", "input", "query_bundle")
 """Template variables that hold a question, the surest first."""
 _HYDE_VARIABLE = "context_str"
+_CONTENT = re.compile(r"\|\s*(image|audio|video|document)\b")
+"""Filters of a Jinja template that make content of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ def from_template(prompt: BasePromptTemplate, args: Mapping[str, Any], needs: Ne
         frame = [message.content or "" for message in prompt.message_templates]
     else:
         frame = [prompt.get_template()]
+        if isinstance(prompt, RichPromptTemplate) and _CONTENT.search(frame[0]):
+            inside += prompt.format_messages(**args)  # what it shows besides text is known once it is filled in
     texts = (*frame, *(text for value in values.values() for text in _texts_in(value)))
     return _asked(found or ("", "template"), texts, needs_of(inside, needs), stage)
 

@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 from llama_index.core.llms import ChatMessage
-from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate, RichPromptTemplate
 
 from llamaindex_router import RouterLLM, route_query, routing_decision
 from pointsman import Candidate, Needs
@@ -144,3 +144,15 @@ def test_content_goes_to_models_that_take_it(block, ability, where):
     nobody = scripted_pair(candidates=blind).llm
     with pytest.raises(NoCandidateError, match=f"no {ability}"):
         nobody.chat([message])
+
+
+@pytest.mark.parametrize("url", ["http://localhost/a.png", ""])
+def test_what_a_jinja_template_shows_is_seen_before_a_model_is_chosen(url):
+    """Only where it shows something."""
+    pair = scripted_pair(candidates={"weak": Candidate("weak", abilities=Needs(tools=True, structured_output=True))})
+    template = RichPromptTemplate(
+        "{% chat role='user' %}{{ query_str }}{% if url %}{{ url | image }}{% endif %}{% endchat %}"
+    )
+    pair.llm.predict(template, query_str="easy", url=url)
+    assert pair.entered == ["strong.chat" if url else "weak.chat"]
+    assert pair.scored == ["easy"]
