@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
@@ -12,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig
 from langchain_core.runnables.utils import get_unique_config_specs
 from langchain_core.tools import BaseTool  # with_fallbacks reads the types of methods
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 from typing_extensions import Self, override
 
 from langchain_router.conduct import Conduct
@@ -41,7 +42,7 @@ _FAILOVER, _STAY = Failover(), Stay()
 
 
 class _Desk(NamedTuple):
-    """What calls are taken in with, as one: a private attribute of a pydantic model takes over a microsecond."""
+    """What calls are taken in with."""
 
     router: Router
     models: dict[str, BaseChatModel]
@@ -100,8 +101,6 @@ class RoutedChatModel(RoutedBatches):
     stay: InstanceOf[Stay] | None = Field(default=None, frozen=True, exclude=True)
     cascade: Any = Field(default=None, frozen=True, exclude=True)  # a Cascade; pydantic cannot look into its judge
 
-    _desk: _Desk = PrivateAttr()
-
     def __init__(
         self,
         *,
@@ -135,7 +134,7 @@ class RoutedChatModel(RoutedBatches):
             "cascade": cascade,
         }
         super().__init__(**fields, **settings)
-        self._set_up()
+        _ = self._desk  # says now what it cannot work with
 
     @classmethod
     def from_pair(cls, strong: str, weak: str, **settings: Any) -> Self:
@@ -156,7 +155,8 @@ class RoutedChatModel(RoutedBatches):
             raise MissingExtraError("langchain", "agents") from None
         return cls(strong=init_chat_model(strong), weak=init_chat_model(weak), **settings)
 
-    def _set_up(self) -> None:
+    @cached_property
+    def _desk(self) -> _Desk:
         models = named_models(self.strong, self.weak, self.models)
         router = configure_router(
             pool_of(models, self.candidates, self.router),
@@ -165,15 +165,16 @@ class RoutedChatModel(RoutedBatches):
             strong_share=self.strong_share,
             policy=self.policy,
         )
-        conduct = Conduct(self.failover, self.stay, self.cascade)
-        self._desk = _Desk(router, hand_down(self, models), Scored.of(self.scored), conduct)
         if self.cascade is not None:
-            self.cascade.ladder(router.pool)  # says now what it cannot work with
+            self.cascade.ladder(router.pool)
+        conduct = Conduct(self.failover, self.stay, self.cascade)
+        return _Desk(router, hand_down(self, models), Scored.of(self.scored), conduct)
 
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copy = super().model_copy(update=update, deep=deep)
-        copy._set_up()  # noqa: SLF001  # another of this class
+        del copy.__dict__["_desk"]
+        _ = copy._desk  # noqa: SLF001  # another of this class
         return copy
 
     @property
