@@ -7,6 +7,7 @@ offered and none has answered yet. Standard library only.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -128,7 +129,8 @@ def _events(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     deltas += [{"tool_calls": [{**call, "index": row}]} for row, call in enumerate(message.get("tool_calls", []))]
     head = _head(body, "chat.completion.chunk")
     for delta in deltas:
-        yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        logprobs = _logprobs(body, delta) if delta.get("content") else None
+        yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None, "logprobs": logprobs}]}
     yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
     if (body.get("stream_options") or {}).get("include_usage"):
         yield {**head, "choices": [], "usage": _usage(body, message)}
@@ -138,7 +140,7 @@ def _logprobs(body: dict[str, Any], message: dict[str, Any]) -> dict[str, Any] |
     """A token to a word; each of probability 1/2."""
     if not body.get("logprobs") or not message["content"]:
         return None
-    words = [word if row == 0 else f" {word}" for row, word in enumerate(message["content"].split(" "))]
+    words = re.findall(" ?[^ ]+", message["content"])
     tokens = [{"token": word, "logprob": -0.6931, "bytes": None, "top_logprobs": []} for word in words]
     return {"content": tokens, "refusal": None}
 

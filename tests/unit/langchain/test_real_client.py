@@ -15,6 +15,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
 from langchain_router import RoutedChatModel, RoutingRecorder, routing_decision, routing_outcome
+from pointsman.cascade import Cascade, LogprobJudge
 from tests.support.langchain import HARD, router
 from tests.support.openai_server import Failure, OpenAIServer, openai_server
 
@@ -167,6 +168,31 @@ async def test_an_answer_without_a_word_is_a_failure(server: OpenAIServer, model
     server.reply = lambda body: "" if body["model"] == WEAK else "yes"
     for answer in (model.invoke("hi"), await model.ainvoke("hi")):
         assert (answer.content, routing_decision(answer).fallback_from) == ("yes", "weak")
+
+
+@pytest.mark.parametrize(("cut", "candidate"), [(0.4, "weak"), (0.9, "strong")])
+async def test_a_cascade_judges_by_log_probabilities(server: OpenAIServer, cut: float, candidate: str) -> None:
+    def chat(name: str) -> ChatOpenAI:
+        return ChatOpenAI(model=name, base_url=server.url, api_key="none", max_retries=0, stream_usage=True)
+
+    judged = Cascade(LogprobJudge("minimum"), cut=cut)  # the server's tokens have one of 1/2
+    model = RoutedChatModel(strong=chat(STRONG), weak=chat(WEAK), router=router(), cascade=judged)
+    chunks = [chunk async for chunk in model.astream("hi")]
+    counter = UsageMetadataCallbackHandler()
+    answers = [
+        model.invoke("hi", {"callbacks": [counter]}),
+        sum(chunks[1:], chunks[0]),
+        model.stream_events("hi", version="v3").output,
+    ]
+    for answer in answers:
+        decision, outcome = routing_decision(answer), routing_outcome(answer)
+        assert decision.candidate == candidate
+        assert answer.text.startswith(decision.model + " has read")
+        assert decision.escalated_from == (None if candidate == "weak" else "weak")
+        assert (outcome.attempts, outcome.estimated) == ({"weak": 1, "strong": 2}[candidate], False)
+    billed = routing_outcome(answers[0])
+    counted = [used["input_tokens"] + used["output_tokens"] for used in counter.usage_metadata.values()]
+    assert billed.input_tokens + billed.output_tokens == sum(counted)
 
 
 def test_a_schema_goes_to_the_other_model_too(server: OpenAIServer, model: RoutedChatModel) -> None:
