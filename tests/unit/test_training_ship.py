@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from pointsman.artifacts import read_artifact, read_shipped
-from pointsman.data.sources import Corpus
+from pointsman.data.sources import Corpus, load_corpus
 from pointsman.embedders import StaticEmbedder
 from pointsman.errors import DataError, MissingExtraError
 from pointsman.router import Router, load_router
 from pointsman.training import report, ship
+from pointsman.training.cards import TEACHER_LICENCES
 from pointsman.training.default import (
     build_scorer,
     fit_default,
@@ -184,6 +185,21 @@ def test_a_quantised_table_is_within_half_a_step():
 @pytest.fixture(scope="module")
 def shipped():
     return load_router()
+
+
+def test_what_ships_says_what_it_was_made_from(shipped):
+    training = read_shipped("default", "router").manifest.training
+    assert training["licences"].keys() >= training["prompts"].keys()
+    assert training["licences"]["llmfao_human"] == "CC-BY-4.0"
+    assert {len(each["sha256"]) for each in training["data"]} == {64}
+    assert len(training["data"]) == 9
+    assert read_shipped("minilm-static", "embedder").manifest.training["licences"] == TEACHER_LICENCES
+
+
+@pytest.mark.data
+def test_what_ships_was_made_from_the_data_at_hand(data_dir):
+    shipped = read_shipped("default", "router").manifest.training["data"]
+    assert list(load_corpus(data_dir).files) == shipped
 
 
 def test_shipped_files_fit_the_wheel(shipped):

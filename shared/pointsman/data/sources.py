@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.data.merge import hashes
 from pointsman.data.names import canonical, is_base
 from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.data.routellm import mt_bench_marks
@@ -51,6 +52,7 @@ class Corpus:
         sources: n source names ("routellm/mmlu", "mmlu_pro", ...), the units that are held out one at a time.
         tasks: n "source/task" names, finer than sources.
         aliases: canonical name -> the spellings that the tables use.
+        files: name and sha256 of each table.
     """
 
     prompts: tuple[str, ...]
@@ -59,6 +61,7 @@ class Corpus:
     sources: NDArray[np.str_]
     tasks: NDArray[np.str_]
     aliases: dict[str, tuple[str, ...]]
+    files: tuple[dict[str, str], ...] = ()
 
     def __len__(self) -> int:
         """Number of prompts."""
@@ -97,6 +100,9 @@ def load_corpus(folder: str | Path | None = None) -> Corpus:
         sources=np.array([row[0] for row in rows]),
         tasks=np.array([f"{row[0]}/{row[1]}" for row in rows]),
         aliases={name: tuple(sorted(aliases[name])) for name in models},
+        files=tuple(
+            hashes([root / file for file in (*(file for file, _ in _WIDE), _QUESTIONS, _JUDGEMENTS, _BATTLES)])
+        ),
     )
 
 

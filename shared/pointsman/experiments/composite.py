@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pointsman.errors import ConfigurationError
 from pointsman.query import Query
@@ -24,7 +24,12 @@ class Composite(Router):
     def __init__(self, first: Router) -> None:
         self.__dict__.update(first.__dict__)  # one that is bound already; binding it again would look up every model
 
-    def save(self, folder: str | Path) -> NoReturn:  # noqa: ARG002  # the same signature
+    def save(
+        self,
+        folder: str | Path,  # noqa: ARG002  # the same signature
+        *,
+        training: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> NoReturn:
         """Refused: what stands over live traffic is not an artifact."""
         msg = f"a {type(self).__name__} stands over live traffic and is not saved; save the routers in it"
         raise ConfigurationError(msg)

@@ -12,7 +12,7 @@ from pointsman.training.default import REFERENCE_QUESTIONS
 from pointsman.training.rasch import FitSettings
 from pointsman.training.report import BOOTSTRAPS, Row
 
-__all__ = ["COMMAND", "embedder_card", "router_card"]
+__all__ = ["COMMAND", "TEACHER_LICENCES", "embedder_card", "licences_of", "router_card"]
 
 COMMAND = "python -m pointsman.training.ship --data ../shared/data --out shared/pointsman/assets --seed {seed}"
 
@@ -27,6 +27,8 @@ _SOURCES = {
     "ulab_llmrouter": ("LLMRouter outcomes, U Lab", "MIT"),
     "llmfao_human": ("LLMFAO human votes by Dmitry Ustalov (as share of battles won)", "CC-BY-4.0"),
 }
+
+TEACHER_LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "Apache-2.0"}
 
 _EMBEDDER = """# minilm-static
 
@@ -104,6 +106,11 @@ The settings above were chosen on these same sources, from a few dozen variants,
 - A short prompt may be hard ("prove the Riemann hypothesis"); the words help, but not much.
 - Abilities are of the versions in the tables, 2023 to 2025. A newer model is scored as its family's best-known member.
 """
+
+
+def licences_of(corpus: Corpus) -> dict[str, str]:
+    """Licence of each source that a corpus holds."""
+    return {source: licence for source, (_, licence) in _SOURCES.items() if (corpus.sources == source).any()}
 
 
 def embedder_card(settings: Mapping[str, Any], seed: int = 0) -> str:

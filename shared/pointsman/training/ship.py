@@ -28,7 +28,7 @@ from pointsman.policies import Threshold
 from pointsman.pool import Candidate, Pool
 from pointsman.router import Router
 from pointsman.storage import pack_router
-from pointsman.training.cards import embedder_card, router_card
+from pointsman.training.cards import TEACHER_LICENCES, embedder_card, licences_of, router_card
 from pointsman.training.default import build_scorer, fit_default, read_features
 from pointsman.training.distill import DIMENSIONS, SIF_COEFFICIENT, distill_minilm
 from pointsman.training.rasch import FitSettings
@@ -102,7 +102,8 @@ def _write_embedder(folder: Path, embedder: StaticEmbedder, seed: int) -> Static
         "tokenizer.json": embedder.tokenizer.to_str().encode(),
     }
     settings = {"dimensions": DIMENSIONS, "vocabulary": len(embedder.table)}
-    training = {"teacher": "sentence-transformers/all-MiniLM-L6-v2", "method": "model2vec", "sif": SIF_COEFFICIENT}
+    (teacher,) = TEACHER_LICENCES
+    training = {"teacher": teacher, "method": "model2vec", "sif": SIF_COEFFICIENT, "licences": TEACHER_LICENCES}
     artifact = write_artifact(folder, files, kind="embedder", name=EMBEDDER, settings=settings, training=training)
     (folder / "README.md").write_text(embedder_card(settings, seed), encoding="utf-8")
     return StaticEmbedder.from_artifact(artifact)
@@ -114,6 +115,8 @@ def _provenance(corpus: Corpus, settings: FitSettings, seed: int, report: Sequen
         "prompts": {str(source): int(count) for source, count in zip(sources, counts, strict=True)},
         "models": len(corpus.models),
         "outcomes": int(np.isfinite(corpus.scores).sum()),
+        "data": list(corpus.files),
+        "licences": licences_of(corpus) | TEACHER_LICENCES,
         "settings": asdict(settings),
         "seed": seed,
         "held_out": [asdict(row) for row in report],
