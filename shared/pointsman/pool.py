@@ -48,8 +48,11 @@ class Candidate:
         if not self.name:
             msg = "a candidate needs a name; give one such as 'strong' or the model's name"
             raise PoolError(msg)
-        for label, text in (("name", self.name), ("model", self.model), ("provider", self.provider)):
-            if not isinstance(text, str) and (text is not None or label != "provider"):
+        named: dict[str, object] = {"name": self.name, "model": self.model}
+        if self.provider is not None:
+            named["provider"] = self.provider
+        for label, text in named.items():
+            if not isinstance(text, str):
                 msg = f"a candidate's {label} is {text!r}; give its name as a str"
                 raise PoolError(msg)
         for label, price in (("input_price", self.input_price), ("output_price", self.output_price)):
