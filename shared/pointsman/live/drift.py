@@ -79,6 +79,7 @@ class WatchedRouter(Over):
         signal = "quality" if pairless else "win rate"
         self._watch = Watch(found, signal, fallback, limit=calls_per_false_alarm, vectors=watched)
         self._instead: Router | None = None
+        self._sliding: dict[str, SlidingRouter] = {}  # one for all that share the watch
 
     def decide_batch(
         self, queries: Sequence[Query | str], *, excluded: Mapping[str, str] | None = None
@@ -141,7 +142,9 @@ class WatchedRouter(Over):
         found = _calibration_of(self.router)
         if self.fallback == "strong" or found.strong_share is None:
             return self.router.with_policy(always_strong(self.pool))
-        return SlidingRouter(self.router, found.strong_share.value, start=self._watch.recent[:, 0].tolist())
+        start = self._watch.recent[:, 0].tolist()
+        first = self._sliding.setdefault("it", SlidingRouter(self.router, found.strong_share.value, start=start))
+        return first.with_pool(self.pool)
 
     def _numbers(self, queries: Sequence[Query], decisions: Sequence[Decision]) -> NDArray[np.float64]:
         """What is compared, of each prompt with words, float64[n, numbers]."""

@@ -19,6 +19,8 @@ STAKES = np.array([-0.4, -0.2, -0.1, 0.1, 0.2, 0.4])
 _ROOT3, _ROOT5 = sqrt(3.0), sqrt(5.0)
 MOST = 10_000
 """Numbers that a rank is among; later ones are compared with these and not added."""
+DOUBT = 4.0 / sqrt(MOST)
+"""By how much the mean of a polynomial of such ranks may differ from 0 because of the chance in these very numbers."""
 
 
 class Evidence:
@@ -29,6 +31,9 @@ class Evidence:
     Learning in a Random World, 2005). Bets 1 + stake * g(rank), with g the first two Legendre polynomials (a shift; a
     spread), then have mean 1, and their Shiryaev-Roberts sums m <- (m + 1) * bet, averaged over bets and numbers, reach
     a limit A on average no sooner than after A prompts (e-detectors: Shin, Ramdas and Rinaldo, arXiv 2203.03532).
+
+    Once `MOST` numbers are known no more join them. Ranks among the same numbers are not quite uniform, which a long
+    stream would take for a change: each bet then is divided by the most that its mean can be, four standard errors up.
 
     Args:
         samples: the calibration prompts' numbers, one sequence for each.
@@ -42,9 +47,10 @@ class Evidence:
 
     def add(self, numbers: Sequence[float]) -> float:
         """Take in one prompt; the evidence so far. It is the number of prompts on average, if nothing has changed."""
+        fair = 1.0 + np.array([[[DOUBT * (len(ranked) >= MOST)]] for ranked in self._ranked]) * np.abs(STAKES)
         pairs = zip(self._ranked, numbers, strict=True)
         ranks = [_rank(ranked, number, self._random.random()) for ranked, number in pairs]
-        self._sums = (self._sums + 1.0) * (1.0 + np.array([_polynomials(rank) for rank in ranks]) * STAKES)
+        self._sums = (self._sums + 1.0) * (1.0 + np.array([_polynomials(rank) for rank in ranks]) * STAKES) / fair
         return float(self._sums.mean())
 
     @property

@@ -13,7 +13,7 @@ from pointsman import Candidate, Outcomes, Pool, Query, Router, Threshold, Utili
 from pointsman.configure import configure_router
 from pointsman.errors import ConfigurationError
 from pointsman.live import Drift, DriftWarning, SlidingRouter, WatchedRouter
-from pointsman.live.evidence import Evidence
+from pointsman.live.evidence import MOST, STAKES, Evidence
 from pointsman.training.knn import fit_knn
 from tests.support.core import WORDS, pair, tiny_embedder, tiny_mf
 from tests.support.outcomes import synthetic
@@ -195,6 +195,17 @@ def test_odd_settings_are_refused(router, options):
         WatchedRouter(router, **options)
 
 
+def test_what_falls_back_on_a_share_keeps_one_account_for_all_that_share_the_watch(router):
+    watched, _, _ = drifted(router, traffic(1500, EASY, seed=8), fallback="share")
+    one, two = watched.with_pool(pair()), watched.with_pool(pair())
+    start, strong = watched._deciding()._pace._debt, 0
+    for row, text in enumerate(traffic(60, EASY, seed=9)):
+        strong += (watched, one, two)[row % 3].decide(text).candidate == "strong"
+    owed = {each._deciding()._pace._debt for each in (watched, one, two)}
+    assert len(owed) == 1
+    assert owed.pop() == pytest.approx(start + 60 * router.calibration.strong_share.value - strong)
+
+
 def test_a_router_that_was_never_calibrated_is_refused():
     with pytest.raises(ConfigurationError, match=r"use router\.with_calibration"):
         WatchedRouter(Router(pair(), tiny_mf(), Threshold(0.5)))
@@ -207,6 +218,20 @@ def test_false_alarms_come_no_more_often_than_promised():
         evidence = Evidence([rng.normal(size=60), rng.normal(size=30)], seed=seed)
         alarms += any(evidence.add(row) >= limit for row in rng.normal(size=(400, 2)).tolist())
     assert alarms / 150 <= 0.2 + 2 * np.sqrt(0.2 * 0.8 / 150)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_full_memory_does_not_take_its_own_chance_for_a_change(seed):
+    """Mean growth of every bet over all that may come, with a reference that no longer grows: at most 1."""
+    evidence = Evidence([np.random.default_rng(seed).random(MOST)])
+    growth = []
+    for number in (np.arange(3000) + 0.5) / 3000:
+        evidence._sums = np.zeros_like(evidence._sums)
+        evidence.add([number])
+        growth.append(evidence._sums)
+    means = np.mean(growth, axis=0)
+    assert means.shape == (1, 2, len(STAKES))
+    assert 0.97 < means.min() < means.max() <= 1.0
 
 
 @pytest.mark.parametrize("change", [lambda x: x + 0.7, lambda x: 2.5 * x, lambda x: 0.3 * x])
