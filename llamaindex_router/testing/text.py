@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -168,7 +169,11 @@ def _outcome(calls: Calls, method: str) -> str:
 
 
 async def _leave(stream: Any) -> None:
-    """Read one item of a stream of either kind, and close it."""
+    """Read one item of a stream of either kind, and close it.
+
+    openai's `Stream` is part of a reference cycle, and a garbage collection that closes it inside httpx's next call
+    waits forever for a lock that this call holds. So it is collected here.
+    """
     opened = await stream if inspect.isawaitable(stream) else stream
     if isinstance(opened, AsyncIterator):
         await anext(opened)
@@ -176,3 +181,5 @@ async def _leave(stream: Any) -> None:
     else:
         next(opened)
         opened.close()
+    del stream, opened
+    gc.collect()

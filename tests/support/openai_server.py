@@ -6,6 +6,7 @@ offered and none has answered yet. Standard library only.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import threading
@@ -71,6 +72,7 @@ def openai_server() -> Iterator[OpenAIServer]:
     """A server for the length of a `with`."""
     with serving(_Handler, lambda url: OpenAIServer(f"{url}/v1")) as server:
         yield server
+        gc.collect()  # openai's streams that were left half-read: closed inside httpx's next call, they would block it
 
 
 class _Handler(BaseHTTPRequestHandler):
