@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
@@ -59,7 +60,7 @@ class Tap(BaseCallbackHandler):
 
 def take_events(handlers: Sequence[BaseCallbackHandler]) -> bool:
     """Whether any of them does something with a custom event; most tracers do not, and telling costs them a thread."""
-    return any(_has_own(handler, "on_custom_event") for handler in handlers)
+    return any(_has_own(type(handler), "on_custom_event") for handler in handlers)
 
 
 def show_tokens(handlers: Sequence[BaseCallbackHandler]) -> bool:
@@ -69,7 +70,7 @@ def show_tokens(handlers: Sequence[BaseCallbackHandler]) -> bool:
     """
     return any(
         hasattr(handler, "tap_output_iter")
-        or (not hasattr(handler, "run_map") and (_has_own(handler, "on_llm_new_token")))
+        or (not hasattr(handler, "run_map") and (_has_own(type(handler), "on_llm_new_token")))
         for handler in handlers
     )
 
@@ -79,5 +80,6 @@ def handlers_of(callbacks: list[BaseCallbackHandler] | BaseCallbackManager | Non
     return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
 
 
-def _has_own(handler: BaseCallbackHandler, method: str) -> bool:
-    return all(getattr(type(handler), method) is not getattr(kind, method) for kind in _KINDS)
+@lru_cache(maxsize=256)
+def _has_own(handler: type[BaseCallbackHandler], method: str) -> bool:
+    return all(getattr(handler, method) is not getattr(kind, method) for kind in _KINDS)
