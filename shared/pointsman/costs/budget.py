@@ -55,7 +55,8 @@ class Budget:
             if (period := self.period) != self._period:
                 self._period, self._spent = period, 0.0
             for line in self._fresh():
-                entry = entry_of(self.ledger.path, line)
+                self._read += len(line)  # one by one: behind a line that is no record the others still count
+                entry = entry_of(self.ledger.path, line.decode(errors="replace"))
                 if entry.time.startswith(period):
                     self._spent += entry.outcome.cost_usd or 0.0
             return self._spent
@@ -65,7 +66,7 @@ class Budget:
         """USD in this period, 0 or more."""
         return max(0.0, self.usd - self.spent())
 
-    def _fresh(self) -> list[str]:
+    def _fresh(self) -> list[bytes]:
         """Whole lines that were not read yet."""
         try:
             with Path(self.ledger.path).open("rb") as stream:
@@ -75,9 +76,7 @@ class Budget:
                 content = stream.read()
         except FileNotFoundError:
             return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return whole.decode().splitlines()
+        return content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
 
     def __str__(self) -> str:
         return f"${self.usd:g} a {self.per}"

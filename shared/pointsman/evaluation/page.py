@@ -63,6 +63,7 @@ dt{font-weight:600}dd{margin:0}
 @media (max-width:40rem){body{padding:.75rem}table{font-size:.8rem}
 tbody th{max-width:9rem}td,thead th{padding:.3rem .4rem}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}
+@media (max-width:24rem){.tick,.label{font-size:14px}}
 @media print{.scroll{overflow:visible}}
 """
     + _COLOUR_RULES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from pointsman.errors import MissingExtraError
@@ -19,6 +20,8 @@ __all__ = ["require_matplotlib", "save_plots"]
 
 _STYLES = {"solid": "-", "dashed": "--", "dotted": ":", "dashdot": "-."}
 _MARKERS = {"dots": "o", "rings": "o", "specks": ".", "star": "*"}
+TITLE_WIDTH = 56
+"""Characters of a line of a title: what the figure has room for."""
 _GREY = "#6e7781"
 
 
@@ -34,16 +37,18 @@ def save_plots(report: Report, stem: str | Path, formats: Sequence[str] = ("png"
         MissingExtraError: matplotlib is not installed.
     """
     require_matplotlib()
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     written = []
-    for picture in pictures_of(report):
-        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        _draw(figure.subplots(), picture)
-        for kind in formats:
-            path = Path(f"{stem}-{picture.key}.{kind}")
-            figure.savefig(path, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-            written.append(path)
+    with rc_context({"text.parse_math": False}):  # a dollar in a model's name is a dollar
+        for picture in pictures_of(report):
+            figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+            _draw(figure.subplots(), picture)
+            for kind in formats:
+                path = Path(f"{stem}-{picture.key}.{kind}")
+                figure.savefig(path, dpi=160, metadata={"Date": None} if kind == "svg" else None)
+                written.append(path)
     return tuple(written)
 
 
@@ -62,7 +67,11 @@ def _draw(axes: Axes, picture: Picture) -> None:
     for line in picture.lines:
         _draw_line(axes, line)
     axes.set(
-        title=picture.title, xlabel=picture.x_label, ylabel=picture.y_label, xlim=picture.x_range, ylim=picture.y_range
+        title=fill(picture.title, TITLE_WIDTH),
+        xlabel=picture.x_label,
+        ylabel=picture.y_label,
+        xlim=picture.x_range,
+        ylim=picture.y_range,
     )
     if picture.percent:
         axes.xaxis.set_major_formatter("{x:.0%}")

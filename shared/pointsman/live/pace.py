@@ -15,8 +15,8 @@ class Pace(Shared):
     """Keeps a share: the threshold is a quantile of the last win rates, at the share plus gain * debt.
 
     The debt is the number of strong calls that are missing so far (negative: too many). At a debt of (1 - share) / gain
-    every call is strong, at -share / gain none is, whatever the win rates do; so over any n calls the share is off by
-    less than (1 / gain + 1) / n. This is the argument of adaptive conformal inference (Gibbs and Candes, arXiv
+    every call is strong, at -share / gain none is, whatever the win rates do, but for those of exactly 1, which no
+    threshold leaves out; so over any n calls the share is off by less than (1 / gain + 1) / n. This is the argument of adaptive conformal inference (Gibbs and Candes, arXiv
     2106.00170, proposition 4.1), where the quantile level is corrected in the same way.
 
     Args:

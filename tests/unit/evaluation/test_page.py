@@ -188,13 +188,25 @@ def test_the_same_pictures_as_files(both, tmp_path):
     assert (tmp_path / "r-share.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_names_as_people_give_them_are_drawn_as_they_are(both, tmp_path):
+    """A dollar begins no formula, and a long title is broken and not cut."""
+    pytest.importorskip("matplotlib")
+    from pointsman.evaluation.plots import save_plots
+
+    long = "Meta-Llama-3.1-405B-Instruct@a-provider"
+    save_plots(replace(both, strong=rf"$\frac${long}", weak=long), tmp_path / "r", ["svg"])
+    drawn = (tmp_path / "r-share.svg").read_text(encoding="utf-8")
+    assert rf"<!-- $\frac${long} against -->" in drawn
+    assert f"<!-- {long} -->" in drawn
+
+
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on the path")
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [320, 360, 1200])
 def test_in_a_browser_nothing_is_wider_than_the_window(both, tmp_path, width):
     """Headless Chromium lays the page out in a frame as wide as a phone, or as a desktop."""
     page = html_page(both, prompts=True)
@@ -202,7 +214,7 @@ def test_in_a_browser_nothing_is_wider_than_the_window(both, tmp_path, width):
     probe = (
         "<script>const d=document.documentElement,b=getComputedStyle(document.querySelector('.tick'));"
         "const s=document.querySelector('figure svg').getBoundingClientRect();"
-        "parent.document.title=[d.scrollWidth,d.clientWidth,Math.round(12*s.width/440),"
+        "parent.document.title=[d.scrollWidth,d.clientWidth,Math.round(parseFloat(b.fontSize)*s.width/440),"
         "document.querySelectorAll('figure').length].join(' ')</script>"
     )
     frame = html.escape(page.replace("</body>", f"{probe}</body>"), quote=True)

@@ -78,6 +78,17 @@ def test_half_a_line_waits_and_a_ledger_that_was_moved_is_read_anew(ledger):
     assert budget.spent() == 0.5
 
 
+def test_behind_a_line_that_is_no_record_the_others_still_count(ledger):
+    budget = Budget(1.0, per="day", ledger=ledger)
+    pay(ledger, 0.25)
+    with ledger.path.open("ab") as stream:
+        stream.write(b"\xff not a record\n")
+    pay(ledger, 0.5)
+    with pytest.raises(DataError, match="no record of a routed call"):
+        budget.spent()
+    assert budget.spent() == 0.75
+
+
 def test_when_it_is_spent_the_cheapest_model_answers_until_it_is_not(ledger, router):
     thrifty = BudgetRouter(router, Budget(1.0, per="day", ledger=ledger))
     hard = "why is that even " * 5
