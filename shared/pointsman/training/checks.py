@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pointsman.data.convert import as_battles, as_outcomes, keep_rows
 from pointsman.data.outcomes import Battles, Outcomes
@@ -23,11 +25,18 @@ def check_outcomes(data: Outcomes | Battles) -> Outcomes:
     Missing scores are fine. A prompt that comes twice stays twice: it is one more observation.
 
     Raises:
-        DataError: fewer than 20 prompts or 2 models, a model without any score, a score that is infinite or outside
-            [0, 1], or nothing to learn: no score varies over the prompts, or all models score alike on every prompt.
+        DataError: fewer than 20 prompts or 2 models, a prompt or a model's name that is no text, a name twice, a model
+            without any score, a score that is no number, infinite or outside [0, 1], or nothing to learn: no score
+            varies over the prompts, or all models score alike on every prompt.
     """
     outcomes = as_outcomes(_sound(data) if isinstance(data, Battles) else data)
+    outcomes = replace(outcomes, scores=_floats(outcomes.scores, "scores"))
     scores, models = outcomes.scores, outcomes.models
+    _texts(outcomes.prompts, "prompt")
+    _texts(models, "model")
+    if len(set(models)) < len(models):
+        msg = f"{', '.join(models)}: a model comes twice; rename or drop a column"
+        raise DataError(msg)
     _enough(len(outcomes), "prompts")
     if scores.shape != (len(outcomes), len(models)) or len(models) < 2:
         msg = f"scores {scores.shape} for {len(outcomes)} prompts and {len(models)} models; a router needs 2 models"
@@ -82,11 +91,14 @@ def check_battles(data: Outcomes | Battles, *, per_prompt: int | None = None, se
 
 def _sound(battles: Battles) -> Battles:
     """The battles, if their columns are of one length and hold what they must."""
+    battles = replace(battles, labels=_floats(battles.labels, "labels"))
     columns = (battles.prompts, battles.model_a, battles.model_b, battles.labels, battles.counts)
     if len({len(column) for column in columns}) > 1:
         lengths = ", ".join(str(len(column)) for column in columns)
         msg = f"{lengths} prompts, models a, models b, labels and weights; give one of each to a battle"
         raise DataError(msg)
+    _texts(battles.prompts, "prompt")
+    _texts([*battles.model_a, *battles.model_b], "model")
     wrong = np.flatnonzero(~((battles.labels >= 0) & (battles.labels <= 1)))
     if len(wrong):
         msg = f"row {wrong[0]}: label {battles.labels[wrong[0]]:g} is not in [0, 1]; 1 is a win of a, 0.5 a tie"
@@ -96,6 +108,21 @@ def _sound(battles: Battles) -> Battles:
         msg = f"row {wrong[0]}: weight {battles.counts[wrong[0]]:g} is no number of 0 or more; mend or drop it"
         raise DataError(msg)
     return battles
+
+
+def _texts(values: Sequence[object], what: str) -> None:
+    wrong = next((value for value in values if not isinstance(value, str)), "")
+    if wrong != "":
+        msg = f"a {what} is {wrong!r} and no text; give each as a str"
+        raise DataError(msg)
+
+
+def _floats(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"the {what} are no table of numbers ({error}); give float64, NaN for what is missing"
+        raise DataError(msg) from error
 
 
 def _enough(rows: int, what: str) -> None:

@@ -1,11 +1,13 @@
 """What each router makes of bad data: an error that names file, row and column, or a behaviour that is stated here."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pointsman.data.merge import read_data
+from pointsman.data.outcomes import Battles
 from pointsman.errors import DataError
 from pointsman.training import train
 from tests.support.core import tiny_embedder
@@ -179,6 +181,43 @@ def test_bad_battles_are_an_error(tmp_path, router, case):
 )
 def test_battles_that_repeat_or_weigh_are_learned_from(tmp_path, router, spoil):
     check(fit(router, written(tmp_path / "d.csv", spoil(battle_rows()))), synthetic(60))
+
+
+IN_PYTHON = {
+    "a prompt that is none": (lambda d: replace(d, prompts=(None, *d.prompts[1:])), "a prompt is None and no text"),
+    "a name that is none": (lambda d: replace(d, models=("strong", "weak", 3)), "a model is 3 and no text"),
+    "a name twice": (lambda d: replace(d, models=("strong", "weak", "weak")), "a model comes twice"),
+    "scores of words": (lambda d: replace(d, scores=np.full(d.scores.shape, "good")), "no table of numbers"),
+    "scores of rows of different lengths": (lambda d: replace(d, scores=[[1.0], [0, 1]]), "no table of numbers"),
+}
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+@pytest.mark.parametrize("case", IN_PYTHON)
+def test_tables_made_in_python_are_looked_at_as_well(router, case):
+    spoil, told = IN_PYTHON[case]
+    with pytest.raises(DataError, match=told):
+        train(router, spoil(synthetic(60)), embedder=tiny_embedder(), **QUICK.get(router, {}))
+
+
+@pytest.mark.parametrize("router", ["prompt_length", "sw_ranking", "mf"])
+@pytest.mark.parametrize("change", [{"prompts": (None,) * 60}, {"model_a": (None,) * 60}, {"labels": ["won"] * 60}])
+def test_battles_made_in_python_are_looked_at_as_well(router, change):
+    data = Battles(synthetic(60).prompts, ("strong",) * 60, ("weak",) * 60, np.arange(60) % 2 * 1.0)
+    with pytest.raises(DataError, match="None and no text|no table of numbers"):
+        train(router, replace(data, **change), embedder=tiny_embedder(), **QUICK.get(router, {}))
+
+
+@pytest.mark.parametrize("router", ["knn", "sw_ranking", "mf"])
+@pytest.mark.parametrize("kind", [list, np.float32, np.int64, object])
+def test_scores_of_any_kind_of_number_are_the_same_scores(router, kind):
+    data = synthetic(60)
+    scores = data.scores.tolist() if kind is list else data.scores.astype(kind)
+    rates = [
+        train(router, each, embedder=tiny_embedder(), **QUICK.get(router, {})).win_rate(data.prompts, "strong", "weak")
+        for each in (data, replace(data, scores=scores))
+    ]
+    assert np.array_equal(*rates)
 
 
 def test_answers_are_not_labels(tmp_path):
