@@ -175,7 +175,7 @@ class RoutedCall:
         decision = self._choice.attempts.admit(decision)
         self._call.decision = decision
         self._model = self._models[decision.candidate]
-        self._watch = Watch(self._model.name)
+        self._watch = Watch(self._model.name, self._parent_span)
         self._record.update(
             routing_record(decision)
         )  # the same dict: whoever noted the call sees who answered in the end

@@ -21,6 +21,7 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
+from llama_index_instrumentation.span import active_span_id
 
 from llamaindex_router.usage import Response, read_usage
 from pointsman.costs.usage import Usage
@@ -51,15 +52,17 @@ class _LLMCall:
 class _Listening(AbstractContextManager[None]):
     """Entered for every piece of a stream, and a class for that: a generator would take five times as long."""
 
-    __slots__ = ("_token", "_watch")
+    __slots__ = ("_span_token", "_token", "_watch")
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
     def __enter__(self) -> None:
         self._token = _watching.set(self._watch)
+        self._span_token = active_span_id.set(self._watch.span_id)
 
     def __exit__(self, *error: object) -> None:
+        active_span_id.reset(self._span_token)
         _watching.reset(self._token)
 
 
@@ -68,10 +71,12 @@ class Watch:
 
     Args:
         model: name of the chosen model. Other models' calls are not counted: a tool may make some.
+        span_id: the routed call's span, which spans that a stream opens while it is read belong to.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, span_id: str | None = None) -> None:
         self._model = model
+        self.span_id = span_id
         self._calls: list[_LLMCall] = []
         self._open: list[_LLMCall] = []
         self._closed = False

@@ -11,8 +11,9 @@ from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMChat
 from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.llms.custom import CustomLLM
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from llamaindex_router import (
     RoutingDecisionEvent,
@@ -163,6 +164,43 @@ def test_the_routers_span_shows_the_decision_and_the_models_span_the_tokens(phoe
     assert "threshold" in routers.attributes["router_reason"]
     assert PROMPT_TOKENS not in routers.attributes
     assert models.attributes[PROMPT_TOKENS] == len(EASY.split())
+
+
+async def read(stream):
+    """A stream of either kind, to its end."""
+    opened = await stream if hasattr(stream, "__await__") else stream
+    return [item async for item in opened] if hasattr(opened, "__aiter__") else list(opened)
+
+
+class Cap(BaseModel):
+    """A cap."""
+
+    colour: str
+
+
+STRUCTURED = PromptTemplate("{query_str}")
+OBJECT_STREAMS = {
+    "stream_structured_predict": lambda llm: llm.stream_structured_predict(Cap, STRUCTURED, query_str=EASY),
+    "astream_structured_predict": lambda llm: llm.astream_structured_predict(Cap, STRUCTURED, query_str=EASY),
+    "stream_chat": lambda llm: llm.as_structured_llm(Cap).stream_chat(MESSAGES),
+    "astream_chat": lambda llm: llm.as_structured_llm(Cap).astream_chat(MESSAGES),
+}
+
+
+@pytest.mark.parametrize("method", OBJECT_STREAMS)
+async def test_a_stream_of_objects_is_traced_to_its_end(phoenix, method):
+    """Core asks the model when such a stream is first read, after the spans around it are gone."""
+    pair = scripted_pair(weak={"tool_args": {"colour": "green"}})
+    assert (await read(OBJECT_STREAMS[method](pair.llm)))[-1]
+    asynchronous = "a" if method.startswith("a") else ""
+    routers = named(phoenix, f"RouterLLM.{asynchronous}stream_structured_predict")
+    models = named(phoenix, f"ScriptedLLM.{asynchronous}stream_chat")
+    assert models.parent.span_id == routers.context.span_id
+    assert routers.attributes["router_candidate"] == "weak"
+    assert models.attributes[PROMPT_TOKENS] == len(EASY.split())
+    if method.endswith("_chat"):
+        around = named(phoenix, f"RoutedStructuredLLM.{method}")
+        assert routers.parent.span_id == around.context.span_id
 
 
 def test_the_outcome_stands_beside_the_decision(phoenix):
