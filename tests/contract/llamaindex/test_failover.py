@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import pickle
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
@@ -174,11 +175,16 @@ def test_pieces_with_nothing_in_them_come_before_the_first_word(failover):
         next(stream)
 
 
-class Slow(ScriptedLLM):
-    """Takes its time, and then answers or fails."""
+class Waiting(ScriptedLLM):
+    """Answers or fails once something has come to pass."""
+
+    ready: Callable[[], bool]
+    calls: int = 0
 
     async def acomplete(self, prompt, formatted=False, **kwargs):
-        await asyncio.sleep(0.01)
+        self.calls += 1
+        while not self.ready():
+            await asyncio.sleep(0.001)
         return await super().acomplete(prompt, formatted, **kwargs)
 
 
@@ -189,18 +195,23 @@ class Thinking(Keyword):
 
 
 async def test_of_calls_at_once_one_tries_a_model_again_and_those_that_fail_together_are_one_failure():
-    weak = Slow(name="small", error=DOWN)
-    llm = RouterLLM(strong=Slow(name="big"), weak=weak, router=keyword_router(Thinking()))
-    for _ in range(2):
+    strong = ScriptedLLM(name="big")
+    weak = Waiting(name="small", error=DOWN, ready=lambda: weak.calls == 10)
+    llm = RouterLLM(strong=strong, weak=weak, router=keyword_router(Thinking()))
+    breaker = llm._desk.chooser._breaker
+    breaker._clock = lambda: 100.0
+
+    async def ten():
         responses = await asyncio.gather(*(llm.acomplete("easy") for _ in range(10)))
-        assert {routing_decision(response).candidate for response in responses} == {"strong"}
-    assert len(weak.heard) == 10
-    assert "left alone for 10 s" in routing_decision(responses[0]).gated["weak"]
-    weak.error = None
-    llm._desk.chooser._breaker._clock = lambda: 1e9  # the cool-down is over
-    responses = await asyncio.gather(*(llm.acomplete("easy") for _ in range(10)))
-    assert sorted(routing_decision(response).candidate for response in responses) == ["strong"] * 9 + ["weak"]
-    assert len(weak.heard) == 11
+        return [routing_decision(response) for response in responses]
+
+    assert [decision.candidate for decision in await ten()] == ["strong"] * 10
+    for decision in await ten():
+        assert decision.gated["weak"] == "left alone for 10 s more after connection"
+    assert weak.calls == 10
+    weak.error, weak.ready = None, lambda: len(strong.heard) == 29
+    breaker._clock = lambda: 110.0
+    assert sorted(decision.candidate for decision in await ten()) == ["strong"] * 9 + ["weak"]
 
 
 TALKING = [name for name in CALLS if not any(word in name for word in ("tools", "structured", "call"))]
