@@ -183,7 +183,7 @@ class Waiting(ScriptedLLM):
 
     async def acomplete(self, prompt, formatted=False, **kwargs):
         self.calls += 1
-        while not self.ready():
+        for _ in iter(self.ready, True):
             await asyncio.sleep(0.001)
         return await super().acomplete(prompt, formatted, **kwargs)
 
