@@ -204,7 +204,7 @@ def test_tables_made_in_python_are_looked_at_as_well(router, case):
 @pytest.mark.parametrize("change", [{"prompts": (None,) * 60}, {"model_a": (None,) * 60}, {"labels": ["won"] * 60}])
 def test_battles_made_in_python_are_looked_at_as_well(router, change):
     data = Battles(synthetic(60).prompts, ("strong",) * 60, ("weak",) * 60, np.arange(60) % 2 * 1.0)
-    with pytest.raises(DataError, match="None and no text|no table of numbers"):
+    with pytest.raises(DataError, match=r"None and no text|no table of numbers"):
         train(router, replace(data, **change), embedder=tiny_embedder(), **QUICK.get(router, {}))
 
 
