@@ -16,8 +16,9 @@ class Pace(Shared):
 
     The debt is the number of strong calls that are missing so far (negative: too many). At a debt of (1 - share) / gain
     every call is strong, at -share / gain none is, whatever the win rates do, but for those of exactly 1, which no
-    threshold leaves out; so over any n calls the share is off by less than (1 / gain + 1) / n. This is the argument of adaptive conformal inference (Gibbs and Candes, arXiv
-    2106.00170, proposition 4.1), where the quantile level is corrected in the same way.
+    threshold leaves out; so over any n calls the share is off by less than (1 / gain + 1) / n. This is the argument of
+    adaptive conformal inference (Gibbs and Candes, arXiv 2106.00170, proposition 4.1), where the quantile level is
+    corrected in the same way.
 
     Args:
         share: in [0, 1].
