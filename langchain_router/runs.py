@@ -99,8 +99,10 @@ class _RunBase:
         structured = self._plan.replay is not None and self._plan.replay.structured
         if not (manager.handlers or structured):
             return None
-        manager.add_tags(config.get("tags") or [])
-        manager.add_metadata(config.get("metadata") or {})
+        if tags := config.get("tags"):
+            manager.add_tags(tags)
+        if metadata := config.get("metadata"):
+            manager.add_metadata(metadata)
         return manager
 
     def _opening(self) -> dict[str, Any]:
