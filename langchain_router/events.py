@@ -55,7 +55,9 @@ class _Events:
     def message(self, pieces: list[Piece]) -> AIMessage | None:
         whole = next((message for _, message in pieces if message is not None), None)
         blocks = [event["content"] for event, _ in pieces if event.get("event") == "content-block-finish"]
-        return AIMessage(blocks) if whole is None and blocks else whole
+        if whole is None:
+            return AIMessage(blocks) if blocks else None
+        return whole if whole.content else whole.model_copy(update={"content": blocks})  # it holds no refusals
 
 
 EVENTS = _Events()
