@@ -213,3 +213,12 @@ async def test_stand_ins_stream_what_they_answer() -> None:
     for responses in (list(llm.stream_complete(prompt)), [r async for r in await llm.astream_complete(prompt)]):
         assert "".join(r.delta or "" for r in responses) == responses[-1].text == llm.complete(prompt).text
         assert responses[-1].raw == llm.complete(prompt).raw == (await llm.acomplete(prompt)).raw
+
+
+@pytest.mark.parametrize("missing", ["langchain_core", "llama_index"])
+def test_without_a_framework_it_asks_for_both_at_once(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pointsman.cli.demo.find_spec", lambda name: None if name == missing else object())
+    assert main(["demo"]) == 1
+    assert 'pip install "pointsman[langchain,llamaindex]"' in capsys.readouterr().err

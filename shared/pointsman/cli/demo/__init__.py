@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pointsman.cli.arguments import add_output, add_pair, add_rule, pair_of
+from pointsman.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from pointsman.cli.arguments import Commands
@@ -41,9 +43,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _rows(args: argparse.Namespace, *, stand_ins: bool) -> Iterator[Row]:
-    """The rows, one by one as they come in."""
-    import langchain_router  # noqa: F401  # the plugins first: each names the extra that it misses
-    import llamaindex_router  # noqa: F401  # see above
+    """The rows, one by one as they come in.
+
+    Raises:
+        MissingExtraError: one of the frameworks is not installed.
+    """
+    for package, module in (("langchain-core", "langchain_core"), ("llama-index-core", "llama_index")):
+        if find_spec(module) is None:
+            raise MissingExtraError(package, "langchain,llamaindex")  # both, lest the other be missed next
     from pointsman.cli.demo.models import chat_pair, llm_pair, provider_errors
     from pointsman.cli.demo.through_langchain import through_langchain
     from pointsman.cli.demo.through_llamaindex import through_llamaindex
