@@ -120,9 +120,10 @@ def _wins(pool: Pool, outcomes: Outcomes, columns: dict[str, int]) -> tuple[Floa
     strong, weak = (outcomes.scores[:, columns[name]] for name in (pool.strong, pool.weak))
     wins = 0.5 + 0.5 * (strong - weak)
     labelled = ~np.isnan(wins)
-    if labelled.sum() < MINIMUM_ROWS:
+    prompts = {prompt for prompt, known in zip(outcomes.prompts, labelled, strict=True) if known}
+    if len(prompts) < MINIMUM_ROWS:
         msg = (
-            f"{int(labelled.sum())} prompts have scores of both {pool.strong} and {pool.weak}; "
+            f"{len(prompts)} different prompts have scores of both {pool.strong} and {pool.weak}; "
             f"give {MINIMUM_ROWS} or more, a few hundred to be of use"
         )
         raise DataError(msg)
@@ -158,7 +159,7 @@ def _quality(base: Floats, outcomes: Outcomes, column: int | None, z: Floats, fo
         return unmoved(base, z.shape[1])
     scores = outcomes.scores[:, column]
     seen = ~np.isnan(scores)
-    if seen.sum() < MINIMUM_ROWS or np.ptp(scores[seen]) == 0:
+    if len(np.unique(fold[seen])) < 2 or seen.sum() < MINIMUM_ROWS or np.ptp(scores[seen]) == 0:
         return unmoved(base, z.shape[1])
     return fit_correction(base[seen], scores[seen], z[seen], fold[seen])
 

@@ -134,7 +134,9 @@ def bad(name):
         return whole.select(np.arange(19)), "too few"
     if name == "pairs":
         scores[:50, 0] = np.nan
-        return table(whole.prompts, MODELS, scores), "10 prompts have scores of both strong and weak"
+        return table(whole.prompts, MODELS, scores), "10 different prompts have scores of both strong and weak"
+    if name == "one prompt":
+        return table(whole.prompts[:1] * 60, MODELS, scores), "1 different prompts have scores of both"
     if name == "one class":
         scores[:, :2] = [1, 0.5]
         scores[:30, :2] = [0.5, 0]
@@ -147,11 +149,22 @@ def bad(name):
     return table(whole.prompts, MODELS, scores), "row 3"
 
 
-@pytest.mark.parametrize("name", ["rows", "pairs", "one class", "columns", "one column", "score"])
+@pytest.mark.parametrize("name", ["rows", "pairs", "one prompt", "one class", "columns", "one column", "score"])
 def test_bad_labels_are_named(name):
     data, said = bad(name)
     with pytest.raises(DataError, match=said):
         start().adapt(data)
+
+
+def test_a_quality_that_one_prompt_alone_says_something_of_stays():
+    data = synthetic(60)
+    scores = data.scores.copy()
+    prompts = [*data.prompts[:40], *data.prompts[:1] * 20]
+    scores[:40, 2] = np.nan
+    pool = Pool(MODELS, strong="strong", weak="weak")
+    router = Router(pool, tiny_mf(MODELS), Threshold(0.5)).adapt(table(prompts, MODELS, scores))
+    assert router.scorer.models[2] == "other"
+    assert (router.scorer.intercepts[2], router.scorer.slopes[2]) == (0, 1)
 
 
 def test_a_prompt_that_comes_twice_is_never_on_both_sides():
