@@ -24,6 +24,7 @@ _MODULE = "llama_index.llms."
 _PROVIDERS = {"vertex": "vertexai", "litellm": None, "langchain": None}
 """Modules of LlamaIndex whose name is not the provider's; None where the model's name has to tell."""
 _UNNAMED = ("", "unknown")
+_TOOL_METHODS = ("chat_with_tools", "achat_with_tools", "stream_chat_with_tools", "astream_chat_with_tools")
 
 
 def name_models(strong: LLM | None, weak: LLM | None, llms: Mapping[str, LLM] | None) -> dict[str, LLM]:
@@ -69,7 +70,7 @@ def build_pool(
             no method to.
     """
     pool = line_up([_describe(name, llm, metadata[name]) for name, llm in llms.items()], candidates, router)
-    helpless = [c.name for c in pool if c.abilities.tools and not hasattr(llms[c.name], "chat_with_tools")]
+    helpless = [c.name for c in pool if c.abilities.tools and not _can_call_tools(llms[c.name])]
     if helpless:
         msg = f"{', '.join(helpless)} cannot call tools, for the class has no chat_with_tools; give abilities without"
         raise ConfigurationError(msg)
@@ -108,13 +109,18 @@ def _describe(name: str, llm: LLM, metadata: LLMMetadata) -> Candidate:
         # prompts are packed up to the room that a model says it needs for its answer
         reply_tokens=metadata.num_output if metadata.num_output > 0 else None,
         abilities=Needs(
-            tools=metadata.is_function_calling_model and hasattr(llm, "chat_with_tools"),
+            tools=metadata.is_function_calling_model and _can_call_tools(llm),
             structured_output=True,
             images=chats,
             audio=chats,
             documents=chats,
         ),
     )
+
+
+def _can_call_tools(llm: LLM) -> bool:
+    """Whether its class has a method to; agents need one alone, and a class may bring no other."""
+    return any(hasattr(llm, name) for name in _TOOL_METHODS)
 
 
 def _model_name(name: str, metadata: LLMMetadata) -> str:

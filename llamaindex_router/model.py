@@ -190,7 +190,8 @@ class RouterLLM(RoutedToolMethods):
         if writer is None and calls:
             return [selection_of(call) for call in calls]
         # a model without tools wrote none, and has no method to say so
-        llm = cast(FunctionCallingLLM, writer) if hasattr(writer, "chat_with_tools") else self._tool_caller
+        can_say = hasattr(writer, "get_tool_calls_from_response")
+        llm = cast(FunctionCallingLLM, writer) if can_say else self._tool_caller
         return llm.get_tool_calls_from_response(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
 
     def _prepare_chat_with_tools(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

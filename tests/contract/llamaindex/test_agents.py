@@ -4,6 +4,7 @@ import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms import ChatMessage
+from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
@@ -173,12 +174,16 @@ def test_predict_and_call_where_tools_fail():
         pair.llm.predict_and_call([tool], user_msg="easy", error_on_tool_error=True)
 
 
-class Duck(PlainLLM):
-    """Calls tools by methods of its own, without being a FunctionCallingLLM, like models in core's own tests."""
+class Claiming(PlainLLM):
+    """Says that it calls tools."""
 
     @property
     def metadata(self):
         return super().metadata.model_copy(update={"is_function_calling_model": True})
+
+
+class Duck(Claiming):
+    """Calls tools by methods of its own, without being a FunctionCallingLLM, like models in core's own tests."""
 
     def chat_with_tools(self, tools, user_msg=None, chat_history=None):
         return ChatResponse(message=ChatMessage(role="assistant", content=f"{len(tools)} tools for {user_msg}"))
@@ -189,13 +194,39 @@ def test_a_model_is_judged_by_what_it_can_do():
     assert llm.chat_with_tools([TOOL], user_msg="easy").message.content == "1 tools for easy"
 
 
-def test_a_model_that_claims_tools_without_methods_for_them_is_not_offered_any():
-    class Boaster(PlainLLM):
-        @property
-        def metadata(self):
-            return super().metadata.model_copy(update={"is_function_calling_model": True})
+class AgentsDuck(Claiming):
+    """Brings the one method that an agent calls, as core's own tests of agents have it."""
 
-    llm = RouterLLM(strong=Boaster(name="big"), weak=PlainLLM(name="small"), router=keyword_router(Keyword()))
+    replies: list[ChatMessage]
+
+    async def astream_chat_with_tools(self, tools, chat_history=None, **kwargs):
+        reply = self.replies.pop(0)
+
+        async def pieces():
+            yield ChatResponse(message=reply, delta=reply.content)
+
+        return pieces()
+
+    def get_tool_calls_from_response(self, response, **kwargs):
+        return response.message.additional_kwargs.get("tool_calls", [])
+
+
+async def test_a_model_with_the_one_method_that_an_agent_calls_serves_it():
+    call = ToolSelection(tool_id="1", tool_name="add", tool_kwargs={"a": 2, "b": 3})
+    replies = [
+        ChatMessage(role="assistant", content="let me see", additional_kwargs={"tool_calls": [call]}),
+        ChatMessage(role="assistant", content="it is 5"),
+    ]
+    models = {name: AgentsDuck(name=name, replies=list(replies)) for name in ("strong", "weak")}
+    llm = RouterLLM(**models, router=keyword_router(Keyword()))
+    output = await AgentWorkflow.from_tools_or_functions([TOOL], llm=llm).run("an easy sum")
+    assert str(output) == "it is 5"
+    assert [result.tool_output.raw_output for result in output.tool_calls] == [5]
+    assert len(models["strong"].replies) == 2, "the weak one was asked"
+
+
+def test_a_model_that_claims_tools_without_methods_for_them_is_not_offered_any():
+    llm = RouterLLM(strong=Claiming(name="big"), weak=PlainLLM(name="small"), router=keyword_router(Keyword()))
     with pytest.raises(NoCandidateError, match="strong: no tools"):
         llm.chat_with_tools([TOOL], user_msg="a hard sum")
 
