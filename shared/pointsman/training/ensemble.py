@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.embedders.base import Embedder
-from pointsman.errors import ConfigurationError
+from pointsman.errors import ConfigurationError, DataError
 from pointsman.scorers.base import Scorer, SharedVectorScorer
 from pointsman.scorers.ensemble import Ensemble
 from pointsman.scorers.numeric import column_of
@@ -62,14 +62,15 @@ def fit_ensemble(
     chosen = tuple(pairs) if pairs is not None else _pairs(table)
     columns = [(column_of(table.models, strong), column_of(table.models, weak)) for strong, weak in chosen]
     shared = Remembered(embedder)
-    fold = np.random.default_rng(seed).permutation(len(outcomes)) % folds
+    first = {prompt: row for row, prompt in reversed(list(enumerate(outcomes.prompts)))}
+    fold = (np.random.default_rng(seed).permutation(len(outcomes)) % folds)[[first[text] for text in outcomes.prompts]]
     wins = np.empty((len(fits), len(outcomes), len(chosen)))
     qualities = np.full((len(fits), *table.scores.shape), np.nan)
     for k in range(folds):
         rows, train = np.flatnonzero(fold == k), outcomes.select(fold != k)
         texts = [outcomes.prompts[row] for row in rows]
         for i, fit in enumerate(fits.values()):
-            member = fit(train, shared, seed=seed)
+            member = _fitted(fit, train, shared, seed, f"{folds} folds that weigh the members")
             wins[i, rows] = np.column_stack([member.win_rate(texts, *pair) for pair in chosen])
             if member.models:
                 order = [column_of(member.models, model) for model in table.models]
@@ -81,6 +82,14 @@ def fit_ensemble(
     sample = np.unique(np.linspace(0, len(outcomes) - 1, REFERENCE_PROMPTS).astype(np.intp))
     reference = win_pool.pool([each[sample] for each in wins]).astype(np.float32)
     return Ensemble(table.models, members, win_pool, fit_pool(judged, table.scores), chosen, reference)
+
+
+def _fitted(fit: Fit, train: Outcomes, embedder: Embedder, seed: int, beside: str) -> Scorer:
+    try:
+        return fit(train, embedder, seed=seed)
+    except DataError as error:
+        msg = f"{error} (of the prompts left beside one of the {beside})"
+        raise DataError(msg) from error
 
 
 def _over(member: Scorer, shared: Remembered, embedder: Embedder) -> Scorer:

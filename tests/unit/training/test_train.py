@@ -13,6 +13,7 @@ from pointsman.evaluation.metrics import apgr
 from pointsman.scorers import Ensemble, PromptLength, RandomScorer
 from pointsman.training import train
 from pointsman.training.embedding import default_embedder
+from pointsman.training.ensemble import fit_ensemble
 from pointsman.training.pooling import fit_pool, log_loss
 from pointsman.training.regressors import split_rows
 from pointsman.training.train import TRAINERS
@@ -171,6 +172,26 @@ def test_missing_scores_and_duplicate_prompts_are_fine(name):
     scorer = fitted(name, twice)
     assert np.isfinite(scorer.quality(base.prompts)).all()
     assert np.isfinite(scorer.reference_win_rates("strong", "weak")).all()
+
+
+def test_an_ensembles_members_are_weighed_on_prompts_that_they_had_not_seen():
+    base = synthetic(60)
+    twice = table(base.prompts * 2, MODELS, np.concatenate([base.scores, base.scores[::-1]]))
+    seen: list[set[str]] = []
+
+    class Spy(RandomScorer):
+        def win_rate(self, texts, strong, weak):
+            assert not seen[-1] & set(texts)
+            return super().win_rate(texts, strong, weak)
+
+    def fit(data, embedder, *, seed):
+        seen.append(set(data.prompts))
+        return Spy(data.models, seed)
+
+    fit_ensemble(twice, tiny_embedder(), fits={"spy": fit}, folds=3)
+    assert len(seen) == 4
+    with pytest.raises(DataError, match=r"16 prompts are too few .* beside one of the 5 folds that weigh the members"):
+        train("ensemble", base.select(range(20)), embedder=tiny_embedder(), members=("knn",))
 
 
 def test_unknown_routers_and_options_are_named():
