@@ -3,6 +3,9 @@
 import asyncio
 import concurrent.futures
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -204,6 +207,29 @@ def test_an_outcome_prices_the_call_and_its_baseline(router):
     assert outcome_from(record) == outcome
     assert decision_from({}) is None
     assert outcome_from(routing_record(decision)) is None
+
+
+def test_ids_are_32_hex_digits_and_differ(router):
+    ids = {router.decide("q").id for _ in range(100)}
+    assert len(ids) == 100
+    assert all(len(each) == 32 and int(each, 16) >= 0 for each in ids)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_draws_ids_of_its_own():
+    program = """
+import os
+from pointsman.router import _ids
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, b"%d" % _ids.getrandbits(128))
+    os._exit(0)
+os.wait()
+print(int(os.read(read, 99)) != _ids.getrandbits(128))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # our own code
+    assert done.stdout.strip() == "True"
 
 
 def test_a_failed_call_has_an_outcome_without_a_cost(router):
