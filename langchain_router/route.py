@@ -148,7 +148,7 @@ class Route:
                 answer = AIMessage(self._heard)
             unknown = error is not None and answer is None
             self.usage = None if unknown else usage_of(answer, self.messages, self.decision.model)
-            self.outcome = self.call.close(self.usage, error)
+            self.outcome = self.call.close(self.usage, error, goes_on=self.instead is not None)
         return self.outcome
 
     @property

@@ -69,8 +69,14 @@ class Call:
     started: float = field(default_factory=time.perf_counter)
     earlier: tuple[Outcome, ...] = ()
 
-    def close(self, usage: Usage | None, error: BaseException | None = None) -> Outcome:
-        """The outcome of all calls together, with the time since the call was opened; it goes to the ledger."""
+    def close(self, usage: Usage | None, error: BaseException | None = None, *, goes_on: bool = False) -> Outcome:
+        """The outcome of all calls together, with the time since the call was opened; it goes to the ledger.
+
+        Args:
+            usage: of the last one; None if it ended before any could be known.
+            error: that it ended with.
+            goes_on: another candidate takes over. Then this is `earlier` for it, and the whole goes to the ledger once.
+        """
         last = price_outcome(
             self.decision,
             self.pool,
@@ -80,7 +86,7 @@ class Call:
             attempts=self.attempts,
         )
         outcome = merge_outcomes(last, self.earlier)
-        if (ledger := current_ledger()) is not None:
+        if not goes_on and (ledger := current_ledger()) is not None:
             ledger.record(self.decision, outcome)
         return outcome
 

@@ -120,6 +120,34 @@ def test_langchain_calls_go_to_it_once_each_and_without_their_words(path):
     assert "hunter2" not in path.read_text()
 
 
+def test_a_call_that_another_model_took_over_goes_to_it_once(path):
+    """With what both have cost."""
+    pytest.importorskip("langchain_core")
+    from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+    from langchain_core.messages import AIMessage
+
+    from langchain_router import RoutedChatModel
+
+    def saying(text, asked, answered):
+        usage = {"input_tokens": asked, "output_tokens": answered, "total_tokens": asked + answered}
+        return GenericFakeChatModel(messages=iter([AIMessage(text, usage_metadata=usage)]))
+
+    use_ledger(path)
+    RoutedChatModel(strong=saying("yes", 10, 1), weak=saying("", 10, 0), threshold=1.0).invoke("hi")
+    (entry,) = read_ledger(path)
+    assert (entry.decision.candidate, entry.outcome.attempts, entry.outcome.input_tokens) == ("strong", 2, 20)
+
+
+def test_a_call_that_another_llm_took_over_goes_to_it_once(path):
+    pytest.importorskip("llama_index.core")
+    from tests.support.llamaindex import scripted_pair
+
+    use_ledger(path)
+    scripted_pair(weak={"answer": ""}).llm.complete("easy one")
+    (entry,) = read_ledger(path)
+    assert (entry.decision.candidate, entry.outcome.attempts, entry.outcome.input_tokens) == ("strong", 2, 4)
+
+
 def test_llamaindex_calls_go_to_it_once_each_and_without_their_words(path):
     pytest.importorskip("llama_index.core")
     from tests.support.llamaindex import scripted_pair
