@@ -224,8 +224,9 @@ class MatrixFactorization:
             return sigmoid(scores[:, first] - scores[:, second])
         if quality is None:
             quality = self._quality(scores[:, :-1])
-        rate = win_rate_from_quality(quality[:, first], quality[:, second])
-        return np.asarray(np.minimum(np.maximum(rate + scores[:, -1], 0.0), 1.0))
+        # for a text or a few, which is what a call asks of, plain Python is quicker than numpy
+        rows = zip(quality[:, first].tolist(), quality[:, second].tolist(), scores[:, -1].tolist(), strict=True)
+        return np.array([min(max(win_rate_from_quality(s, w) + prior, 0.0), 1.0) for s, w, prior in rows])
 
     def _quality(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
         return sigmoid(self.quality_scale * delta + self.quality_offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from pointsman.errors import ConfigurationError
 __all__ = ["column_of", "logit", "row_by_row", "sigmoid", "win_rate_from_quality"]
 
 Floats = NDArray[np.float64]
+Number = TypeVar("Number", float, Floats)
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -26,13 +28,13 @@ def logit(p: Floats, *, bound: float = 6.0) -> Floats:
     return np.asarray(np.log(inside / (1.0 - inside)), dtype=np.float64)
 
 
-def win_rate_from_quality(strong: Floats, weak: Floats) -> Floats:
-    """1/2 + (q_strong - q_weak) / 2, float64 of the shape of the arguments.
+def win_rate_from_quality(strong: Number, weak: Number) -> Number:
+    """1/2 + (q_strong - q_weak) / 2, of numbers or of arrays.
 
     For two answers that are right with probability q_s and q_w, independently, this is P(strong better) + P(tie) / 2:
     q_s (1 - q_w) + (q_s q_w + (1 - q_s)(1 - q_w)) / 2.
     """
-    return np.asarray(0.5 + 0.5 * (strong - weak), dtype=np.float64)
+    return 0.5 + 0.5 * (strong - weak)
 
 
 def row_by_row(vectors: Floats, weights: Floats) -> Floats:
