@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -19,6 +18,7 @@ from langchain_core.messages import (
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from langchain_router.framed import own_words
 from langchain_router.messages import text_of, whole_text
 from pointsman.costs import estimate_tokens
 from pointsman.errors import ConfigurationError
@@ -36,27 +36,6 @@ _SOURCE_KEY = "router_query_source"
 
 Turns = Literal["last", "user", "conversation"]
 Part = Literal["system", "tools", "context"]
-
-_CONTEXT = (
-    r"(?:retrieved |relevant |background |supporting )?"
-    r"(?:context|documents?|sources?|passages?|snippets?|excerpts?|search results?|references|knowledge)"
-    r"(?: information)?"
-)
-_QUESTION = r"(?:user(?:'s)? |standalone |follow[- ]?up |original )?(?:question|query|input|request)"
-_ANSWER = r"(?:your |final |helpful )*(?:answer|response|reply)|assistant"
-_LABEL = re.compile(
-    rf"^[ \t]*[#*\[]*[ \t]*(?:(?P<context>{_CONTEXT})|(?P<question>{_QUESTION})|(?:{_ANSWER}))[ \t]*[*\]]*[ \t]*:[*]*",
-    re.IGNORECASE | re.MULTILINE,
-)
-_BLOCK = re.compile(rf"<(?P<tag>{_CONTEXT.replace(' ', '[ _]')})\b[^>]*>.*?</(?P=tag)>", re.IGNORECASE | re.DOTALL)
-_INTRODUCED = re.compile(
-    rf"\b(?:following|provided|given|retrieved|pieces of)\b[^\n:]{{0,40}}\b{_CONTEXT}\b"
-    rf"|\b{_CONTEXT} (?:is )?(?:below|above)\b",
-    re.IGNORECASE,
-)
-"""How a template says that context follows, without a label of its own for it."""
-_INTRODUCTION = 600
-_ASKED = re.compile(rf"<(?P<tag>{_QUESTION.replace(' ', '[ _]')})>(?P<words>.*?)</(?P=tag)>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -107,7 +86,7 @@ def question(messages: Sequence[BaseMessage], scored: Scored = _LAST) -> tuple[s
     if named := _named(messages):
         return named
     if scored is _LAST and _from_user(messages[-1]):  # most calls
-        words, framed = _own_words(text_of(messages[-1]))
+        words, framed = own_words(text_of(messages[-1]))
         return words, "template" if framed else "message"
     turns = [message for message in messages if _from_user(message)]
     if not turns:
@@ -122,7 +101,7 @@ def question(messages: Sequence[BaseMessage], scored: Scored = _LAST) -> tuple[s
     parts, source = [], "message"
     for message in messages:
         if id(message) in own:
-            words, framed = (text_of(message), False) if "context" in scored.include else _own_words(text_of(message))
+            words, framed = (text_of(message), False) if "context" in scored.include else own_words(text_of(message))
             parts.append(words)
             source = "template" if framed and message is kept[-1] else source
         elif _asked_for(message, scored):
@@ -174,31 +153,6 @@ def _named(messages: Sequence[BaseMessage]) -> tuple[str, Source] | None:
             words = tag if isinstance(tag, str) else text_of(message)
             return words, "template" if message.additional_kwargs.get(_SOURCE_KEY) == "template" else "explicit"
     return None
-
-
-def _own_words(text: str) -> tuple[str, bool]:
-    """The user's words in a message, and whether a template with retrieved context was around them."""
-    if "\n" not in text and "<" not in text:  # most messages
-        return text, False
-    if (asked := _ASKED.search(text)) and asked["words"].strip():
-        return asked["words"].strip(), True
-    rest = _BLOCK.sub("", text)
-    framed = rest != text and bool(rest.strip())
-    rest = rest.strip() if framed else text
-    labels = list(_LABEL.finditer(rest))
-    asked_at = [row for row, label in enumerate(labels) if label["question"]]
-    if asked_at and (framed or any(label["context"] for label in labels) or _introduced(rest, labels[asked_at[-1]])):
-        row = asked_at[-1]
-        end = labels[row + 1].start() if row + 1 < len(labels) else len(rest)
-        words = rest[labels[row].end() : end].strip()
-        if words:
-            return words, True
-    return rest, framed
-
-
-def _introduced(text: str, asked: re.Match[str]) -> bool:
-    """Whether the text begins by saying that context comes before the question."""
-    return _INTRODUCED.search(text, 0, min(asked.start(), _INTRODUCTION)) is not None
 
 
 def _asked_for(message: BaseMessage, scored: Scored) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -108,6 +109,26 @@ def test_retrieved_context_in_the_users_message_is_left_out(text: str) -> None:
 )
 def test_other_messages_are_the_users_own_words(text: str) -> None:
     assert question([HumanMessage(text)]) == (text, "message")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" + " " * 200_000 + "x",
+        "<context>" * 20_000 + "\n" + "x" * 50_000,
+        "<context " * 20_000 + "\n",
+        "<question>" * 20_000 + "\n",
+        "<context>" * 20_000 + "</sources>" * 2,
+        "\n" + "#" * 100_000 + " " * 100_000,
+        "Context: a\n" * 20_000,
+        "\n" + "helpful " * 50_000,
+    ],
+    ids=lambda text: f"{text.strip()[:12]}...",
+)
+def test_no_text_takes_long(text: str) -> None:
+    started = time.process_time()
+    question([HumanMessage(text)])
+    assert time.process_time() - started < 1.0, "it took hours where the time grew with the square of the text"
 
 
 def test_a_summary_in_the_users_name_is_none_of_the_users_words() -> None:
