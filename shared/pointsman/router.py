@@ -291,15 +291,12 @@ class Router:
     # -- on disk
 
     def save(self, folder: str | Path, *, training: Mapping[str, Any] | None = None) -> str:
-        """Write the router: safetensors and JSON, no pickle. Gates are not saved.
+        """Write the router: safetensors and JSON, no pickle; its version. Gates are not saved.
 
         Args:
             folder: new, empty, or that of a saved router, which is replaced.
             training: what it was made from, as JSON values for people to read: data and their hashes
                 (`pointsman.data.merge.hashes`), licences, seed, metrics.
-
-        Returns:
-            The version: twelve hex digits that change when anything that decides does.
 
         Raises:
             ArtifactError: a part cannot be stored, or the folder holds other things.
@@ -310,18 +307,20 @@ class Router:
         return written.manifest.version
 
     @classmethod
-    def load(cls, folder: str | Path) -> Router:
+    def load(cls, folder: str | Path, *, embedder: Embedder | None = None) -> Router:
         """A saved router, or one that ships with the package.
 
         Args:
             folder: where `save` wrote it. A bare name ("default") is that of a shipped router, unless only a folder has
                 it; for a folder in the current one that has the same name, write "./default".
+            embedder: the one that it was trained on, where that is LangChain's, LlamaIndex's or your own: no artifact
+                holds those.
 
         Raises:
-            ArtifactError: it is not there, damaged, or of another schema.
+            ArtifactError: it is not there, damaged, or of another schema; or it wants an embedder, and not this one.
         """
         artifact = read_artifact(folder, "router") if _is_path(folder) else read_shipped(str(folder), "router")
-        pool, scorer, policy, calibration = unpack_router(artifact)
+        pool, scorer, policy, calibration = unpack_router(artifact, embedder)
         name, version = artifact.manifest.name, artifact.manifest.version
         return cls(pool, scorer, policy, name=name, version=version, calibration=calibration)
 
@@ -441,7 +440,9 @@ class Router:
         return f"Router({self.pool}, {type(self.scorer).__name__}, {self.policy}, name={self.name!r})"
 
 
-def load_router(name: str = "default", pool: Pool | None = None, *, policy: Policy | None = None) -> Router:
+def load_router(
+    name: str = "default", pool: Pool | None = None, *, policy: Policy | None = None, embedder: Embedder | None = None
+) -> Router:
     """A router that ships with the package, over your models.
 
     Args:
@@ -450,12 +451,13 @@ def load_router(name: str = "default", pool: Pool | None = None, *, policy: Poli
         policy: how to choose. Default: the rule that the router was calibrated to, if for these models; else for a
             pair, the threshold at which half of the reference prompts go to the strong model; for a pool without one,
             `Utility` at a cent per answer.
+        embedder: of a folder's router that was trained on vectors of your own, see `Router.load`.
 
     Raises:
         ArtifactError: there is no such router, or it is damaged.
         ConfigurationError: the policy cannot work with the pool.
     """
-    router = Router.load(name) if _is_path(name) else _load_shipped(name)
+    router = Router.load(name, embedder=embedder) if _is_path(name) else _load_shipped(name)
     if pool is None:
         return router if policy is None else router.with_policy(policy)
     if policy is not None:

@@ -20,6 +20,8 @@ from pointsman.scorers.state import State, StorableScorer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pointsman.embedders.base import Embedder
+
 __all__ = ["pack_router", "unpack_router"]
 
 _CALIBRATION = "calibration."
@@ -48,8 +50,14 @@ def pack_router(
     return settings, parts.as_files()
 
 
-def unpack_router(artifact: Artifact) -> tuple[Pool, Scorer, Policy, Calibration | None]:
+def unpack_router(
+    artifact: Artifact, embedder: Embedder | None = None
+) -> tuple[Pool, Scorer, Policy, Calibration | None]:
     """The parts that `pack_router` stored.
+
+    Args:
+        artifact: of a router.
+        embedder: what stands in for one that could not be stored.
 
     Raises:
         ArtifactError: a part is missing, damaged or of an unknown kind.
@@ -57,7 +65,7 @@ def unpack_router(artifact: Artifact) -> tuple[Pool, Scorer, Policy, Calibration
     settings = artifact.manifest.settings
     tensors = artifact.tensors(TENSORS) if TENSORS in artifact.manifest.files else {}
     try:
-        scorer = _unpack_scorer(settings["scorer"], Stored(artifact, tensors))
+        scorer = _unpack_scorer(settings["scorer"], Stored(artifact, tensors, embedder))
         calibration = _unpack_calibration(settings["calibration"], tensors) if "calibration" in settings else None
         if not all(isinstance(name, str) for name in scorer.models):
             msg = f"the scorer's models are {scorer.models!r}"

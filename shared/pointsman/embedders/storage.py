@@ -39,6 +39,7 @@ class Parts:
     tensors: Tensors = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     embedders: dict[int, str] = field(default_factory=dict)
+    yours: bool = False
 
     def as_files(self) -> dict[str, bytes]:
         """All files, the tensors among them."""
@@ -50,18 +51,25 @@ class Parts:
 
 @dataclass
 class Stored:
-    """What is read back from an artifact, with the embedders that are built already."""
+    """What is read back from an artifact, with the embedders that are built already.
+
+    `yours` is what stands in for an embedder that no artifact can hold.
+    """
 
     artifact: Artifact
     tensors: Tensors
+    yours: Embedder | None = None
     embedders: dict[str, Embedder] = field(default_factory=dict)
 
 
 def pack_embedder(embedder: Embedder, parts: Parts, path: str = "embedder") -> dict[str, Any]:
     """Settings of an embedder; its arrays and files go into `parts` under `path`, once if several scorers share it.
 
+    Of an embedder that is not one of these, another framework's or your own, only what it is called and what decides
+    its vectors is kept; it is to be given again when the router is loaded.
+
     Raises:
-        ArtifactError: it is of a kind that cannot be stored.
+        ArtifactError: two such embedders are in one router.
     """
     embedder = getattr(embedder, "uncached", embedder)
     if id(embedder) in parts.embedders:
@@ -84,8 +92,42 @@ def pack_embedder(embedder: Embedder, parts: Parts, path: str = "embedder") -> d
         settings, tensors = cast("Any", embedder).to_state()
         parts.tensors |= {f"{path}.{name}": array for name, array in tensors.items()}
         return {"kind": kind, **settings}
-    msg = f"a {type(embedder).__name__} cannot be saved; keep it, and pass it to Router(..., embedder=...)"
-    raise ArtifactError(msg)
+    if parts.yours:
+        msg = (
+            f"a {type(embedder).__name__} and another embedder of yours cannot be saved in one router; use one for all"
+        )
+        raise ArtifactError(msg)
+    parts.yours = True
+    return {"kind": "yours", **_facts(embedder)}
+
+
+def _facts(embedder: Embedder) -> dict[str, Any]:
+    """What must be the same when the embedder is given again."""
+    named = {name: str(getattr(embedder, name, "")) for name in ("name", "fingerprint")}
+    return {"class": type(embedder).__name__, "dim": embedder.dim, **named}
+
+
+def _given_again(settings: Mapping[str, Any], yours: Embedder | None) -> Embedder:
+    """The embedder that stands in for one that was not stored.
+
+    Raises:
+        ArtifactError: there is none, or it is another.
+    """
+    wanted = {name: settings[name] for name in ("class", "dim", "name", "fingerprint")}
+    if yours is None:
+        msg = f"the router was trained on vectors of {_told(wanted)}; pass it again: Router.load(folder, embedder=...)"
+        raise ArtifactError(msg)
+    yours = getattr(yours, "uncached", yours)
+    found = _facts(yours)
+    if found != wanted:
+        msg = f"the router was trained on vectors of {_told(wanted)}, and {_told(found)} was given; give that one"
+        raise ArtifactError(msg)
+    return yours
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    said = ", ".join(text for text in (facts["name"], facts["fingerprint"], f"{facts['dim']} numbers") if text)
+    return f"a {facts['class']} ({said})"
 
 
 def unpack_embedder(settings: Mapping[str, Any], stored: Stored, path: str) -> Embedder:
@@ -103,6 +145,8 @@ def unpack_embedder(settings: Mapping[str, Any], stored: Stored, path: str) -> E
 
 def _build_embedder(settings: Mapping[str, Any], stored: Stored, path: str) -> Embedder:
     kind, tensors = settings["kind"], stored.tensors
+    if kind == "yours":
+        return _given_again(settings, stored.yours)
     if kind == "surface":
         return SurfaceFeatures()
     if kind == "concat":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from pointsman.errors import (
     ArtifactVersionError,
     ConfigurationError,
 )
+from pointsman.scorers import Ensemble
 from tests.support.core import pair, tiny_embedder, tiny_mf
 
 PROMPTS = ["hello world", "prove that two is even", ""]
@@ -132,6 +134,44 @@ def test_what_cannot_be_stored_says_what_to_do(tmp_path):
     with pytest.raises(ArtifactError, match="Own cannot be saved"):
         Router(pair(), Own(), Threshold(0.5)).save(tmp_path / "r")
     assert not (tmp_path / "r").exists()
+
+
+class Vectors:
+    """An embedder that no artifact can hold."""
+
+    def __init__(self, dim=6, name="mine", fingerprint=""):
+        self.dim, self.name, self.fingerprint = dim, name, fingerprint
+
+    def encode(self, texts):
+        return tiny_embedder().encode(texts)
+
+
+def test_a_router_over_vectors_of_your_own_is_saved_without_them(tmp_path):
+    router = Router(pair(), replace(tiny_mf(), embedder=Vectors()), Threshold(0.5))
+    router.save(tmp_path / "r")
+    wanted = read_artifact(tmp_path / "r", "router").manifest.settings["scorer"]["embedder"]
+    assert wanted == {"kind": "yours", "class": "Vectors", "dim": 6, "name": "mine", "fingerprint": ""}
+    for loaded in (
+        Router.load(tmp_path / "r", embedder=Vectors()),
+        load_router(str(tmp_path / "r"), embedder=Vectors()),
+    ):
+        before, after = router.decide_batch(PROMPTS), loaded.decide_batch(PROMPTS)
+        assert [d.win_rate for d in before] == [d.win_rate for d in after]
+    with pytest.raises(ArtifactError, match=r"a Vectors \(mine, 6 numbers\); pass it again: Router.load\(folder, emb"):
+        Router.load(tmp_path / "r")
+    for other in (Vectors(dim=7), Vectors(name="theirs"), Vectors(fingerprint="cut"), tiny_embedder()):
+        with pytest.raises(ArtifactError, match="was given; give that one"):
+            Router.load(tmp_path / "r", embedder=other)
+
+
+def test_one_embedder_of_your_own_to_a_router(tmp_path):
+    both = Ensemble.of(replace(tiny_mf(), embedder=Vectors()), replace(tiny_mf(seed=1), embedder=Vectors()))
+    with pytest.raises(ArtifactError, match="another embedder of yours cannot be saved in one router"):
+        Router(pair(), both, Threshold(0.5)).save(tmp_path / "r")
+    shared = Vectors()
+    one = Ensemble.of(replace(tiny_mf(), embedder=shared), replace(tiny_mf(seed=1), embedder=shared))
+    Router(pair(), one, Threshold(0.5)).save(tmp_path / "r")
+    assert Router.load(tmp_path / "r", embedder=Vectors()).decide("hello world").win_rate is not None
 
 
 @pytest.fixture

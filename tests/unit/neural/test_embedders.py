@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman import Embedder
+from pointsman import Embedder, Pool, Router, Threshold
 from pointsman.embedders.cache import CachedEmbedder
 from pointsman.embedders.long_text import encode_pieces, split_characters
 from pointsman.errors import ArtifactError, ConfigurationError, ScorerError
+from pointsman.training import train
+from tests.support.outcomes import synthetic
 
 # -- pieces, with no library at all
 
@@ -139,6 +141,17 @@ def test_a_cache_keeps_vectors_of_other_lengths_of_text_apart(adapted, tmp_path)
     for size in (5, 3):
         cache = CachedEmbedder(adapted(Spy(), max_characters=size, length=3), tmp_path / "c.sqlite")
         assert cache.encode(["aaaaaaa"])[0, 0] == size
+
+
+def test_a_router_says_which_vectors_it_wants(adapted, tmp_path):
+    data = synthetic(40)
+    embedder = adapted(Spy(), max_characters=50, length=3)
+    router = Router(Pool.pair("strong", "weak"), train("knn", data, embedder=embedder, k=5), Threshold(0.5))
+    router.save(tmp_path / "r")
+    again = Router.load(tmp_path / "r", embedder=adapted(Spy(), max_characters=50, length=3))
+    assert again.decide("prove it").win_rate == router.decide("prove it").win_rate
+    with pytest.raises(ArtifactError, match=r"\(Model:some-model, truncate 50, 3 numbers\), and .* truncate 8000"):
+        Router.load(tmp_path / "r", embedder=adapted(Spy(), length=3))
 
 
 def test_a_model_of_another_kind(adapted):
