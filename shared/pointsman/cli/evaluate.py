@@ -50,7 +50,7 @@ def print_report(report: Report) -> None:
     from pointsman.evaluation.report import blocks_of, cell, verdicts_of
 
     out = console()
-    left = f" ({report.left_out:,} left out: a model has no score on them)" if report.left_out else ""
+    left = f" ({report.left_out:,} left out: a model has no score or cost on them)" if report.left_out else ""
     out.print(f"{report.data}: {report.prompts:,} prompts{left}, {report.resamples:,} resamples")
     for table in report.tables:
         out.print()

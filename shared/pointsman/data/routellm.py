@@ -60,7 +60,9 @@ def read_routellm(folder: str | Path, benchmark: Benchmark, *, decontaminate: bo
     outcomes = readers[benchmark](home)
     if not decontaminate:
         return outcomes
-    seen = set(read_columns(home / "contaminated_prompts.jsonl")["eval_prompt"])
+    dropped = read_columns(home / "contaminated_prompts.jsonl")
+    require(dropped, ["eval_prompt"], "contaminated_prompts.jsonl")
+    seen = {str(prompt) for prompt in dropped["eval_prompt"]}
     return outcomes.select(np.array([prompt not in seen for prompt in outcomes.prompts]))
 
 
@@ -100,7 +102,7 @@ def _mt_bench(home: Path) -> Outcomes:
         [np.mean(marks[model, number]) if marks[model, number] else np.nan for model in MODELS] for number in numbered
     ]
     return Outcomes(
-        prompts=tuple(turns[0] for turns in asked["turns"]),
+        prompts=texts({"turns": [_first(turns) for turns in asked["turns"]]}, "turns", "question.jsonl"),
         models=MODELS,
         scores=np.array(scores, dtype=np.float64),
         prompt_ids=tuple(str(number) for number in numbered),
@@ -108,15 +110,20 @@ def _mt_bench(home: Path) -> Outcomes:
     )
 
 
+def _first(turns: object) -> object:
+    return turns[0] if isinstance(turns, list) and turns else turns
+
+
 def mt_bench_marks(judged: Columns) -> defaultdict[tuple[str, int], list[float]]:
     """(model, question) -> the judge's marks as shares of 10, one a turn; a mark of -1 means that it gave none.
 
     Raises:
-        DataError: a column is missing.
+        DataError: a column is missing, or a mark is no number.
     """
     require(judged, ["question_id", "model", "score"], "judgements.jsonl")
     marks: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
-    for number, model, score in zip(judged["question_id"], judged["model"], judged["score"], strict=True):
+    given = numbers(judged, "score", "judgements.jsonl").tolist()
+    for number, model, score in zip(judged["question_id"], judged["model"], given, strict=True):
         if score >= 0:
             marks[model, number].append(score / _MARKS)
     return marks

@@ -109,7 +109,7 @@ def html_page(report: Report, *, prompts: bool = False) -> str:
 
 
 def _subtitle(report: Report) -> str:
-    left = f", {report.left_out:,} left out for want of a score" if report.left_out else ""
+    left = f", {report.left_out:,} left out for want of a score or cost" if report.left_out else ""
     tasks = f" of {report.tasks} tasks" if report.tasks > 1 else ""
     made = f"; pointsman {report.facts['version']}, {report.facts['created']}" if "version" in report.facts else ""
     return f"{report.prompts:,} prompts{tasks}{left}; {report.resamples:,} bootstrap resamples{made}"

@@ -139,6 +139,22 @@ def test_what_cannot_be_read_is_one_clear_error(tmp_path, wrong, kind, text):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "text"),
+    [
+        ("contaminated_prompts", {"x": 1}, "contaminated_prompts.jsonl: no column 'eval_prompt'"),
+        ("question", {"question_id": 81, "category": "maths", "turns": None}, "question.jsonl: row 0, column 'turns'"),
+        ("question", {"question_id": 81, "category": "maths", "turns": []}, "question.jsonl: row 0, column 'turns'"),
+        ("judgements", {"question_id": 81, "model": STRONG, "score": "good"}, "'good' is not a number"),
+    ],
+)
+def test_what_routellms_files_lack_is_named(tmp_path, file, content, text):
+    routellm(tmp_path)
+    (tmp_path / f"mt_bench/{file}.jsonl").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=text):
+        load_outcomes(tmp_path, layout="routellm-mt-bench")
+
+
 def test_training_reads_every_layout_that_evaluation_reads(tmp_path):
     routellm(tmp_path / "r")
     assert len(read_data([tmp_path / "r"], layout="routellm-mmlu")) == 2
