@@ -1,6 +1,6 @@
 """The user's words in a message that a template has framed with retrieved context.
 
-Nothing here takes longer than in proportion to the text, whatever the text is: it runs on the event loop, and prompts hold
+Time grows with the length of the text and no faster, whatever the text is: this runs on the event loop, and prompts hold
 what others wrote.
 """
 
