@@ -1,7 +1,7 @@
 """The user's words in a message that a template has framed with retrieved context.
 
-Time grows with the length of the text and no faster, whatever the text is: this runs on the event loop, and prompts hold
-what others wrote.
+Time grows with the length of the text and no faster, whatever the text is: it is spent on the event loop, and prompts
+hold what others wrote.
 """
 
 from __future__ import annotations
