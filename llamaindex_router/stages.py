@@ -101,6 +101,7 @@ _BY_VARIABLES: tuple[tuple[frozenset[str], Stage], ...] = (
     (frozenset({"existing_answer"}), "refine"),
     (frozenset({"query", "response"}), "evaluation"),
     (frozenset({"query", "generated_answer"}), "evaluation"),
+    (frozenset({"query", "answer_1", "answer_2"}), "evaluation"),
     (frozenset({"query_str", "context_str"}), "question_answering"),
     (frozenset({"query_str", "context_messages"}), "question_answering"),
 )

@@ -36,6 +36,7 @@ def test_every_stage_has_a_rule():
         (PromptType.CUSTOM, {"query_str": "why?", "context_str": ""}, None, "question_answering"),
         (PromptType.CUSTOM, {"query_str": "Question: why?\nResponse: so", "context_str": ""}, None, "evaluation"),
         (PromptType.CUSTOM, {"query": "why?", "response": "so", "guidelines": ""}, None, "evaluation"),
+        (PromptType.CUSTOM, {"query": "why?", "answer_1": "so", "answer_2": "no"}, None, "evaluation"),
         (
             PromptType.CUSTOM,
             {"query_str": "Here is a previous bad answer.\n5\nNow answer the question.\nwhy?"},
