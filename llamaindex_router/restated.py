@@ -46,5 +46,7 @@ def restated(text: str) -> Restated:
 
 def stuffed(text: str) -> str | None:
     """The question in a prompt that one of core's templates was made into; None if it was none of them."""
+    if "\n" not in text:  # most questions, and no prompt of core's
+        return None
     found = next((match for pattern in _STUFFED if (match := pattern.fullmatch(text)) is not None), None)
     return None if found is None else restated(found[1]).question

@@ -98,12 +98,14 @@ class Watch:
 
     def ended(self, span_id: str | None, response: Response | None) -> None:
         """A model call ended; those still open inside it have failed, for failures dispatch no end."""
-        position = next((i for i in reversed(range(len(self._open))) if self._open[i].span_id == span_id), None)
-        if self._closed or position is None:
+        if self._closed:
             return
-        call = self._open[position]
-        del self._open[position:]
-        call.ended, call.response = True, response
+        for position in reversed(range(len(self._open))):
+            call = self._open[position]
+            if call.span_id == span_id:
+                del self._open[position:]
+                call.ended, call.response = True, response
+                return
 
     def close(self) -> None:
         """Hear no later events: what a model leaves running in the background is of no call."""
