@@ -18,7 +18,7 @@ from llamaindex_router.opentelemetry import CallSpan
 from llamaindex_router.question import Asked
 from llamaindex_router.streams import ain_scope, in_scope
 from llamaindex_router.thinking import signed
-from llamaindex_router.usage import count_usage, is_empty, read_usage, words_of
+from llamaindex_router.usage import count_usage, is_blank, is_empty, read_usage, words_of
 from llamaindex_router.watch import Watch
 from pointsman.costs.outcomes import price_outcome
 from pointsman.costs.usage import Usage
@@ -142,7 +142,7 @@ class RoutedCall:
                     for item in steps:
                         for piece in (item,) if self._begun else self._ready(item):
                             yield self._take(piece)
-                    if not self._passed_over(""):
+                    if not self._passed_over(self._held[-1] if self._held else ""):
                         for piece in self._held:
                             yield self._take(piece)
                         return
@@ -162,7 +162,7 @@ class RoutedCall:
                         async for item in steps:
                             for piece in (item,) if self._begun else self._ready(item):
                                 yield self._take(piece)
-                    if not self._passed_over(""):
+                    if not self._passed_over(self._held[-1] if self._held else ""):
                         for piece in self._held:
                             yield self._take(piece)
                         return
@@ -200,7 +200,11 @@ class RoutedCall:
 
     def _passed_over(self, result: object) -> bool:
         """Whether an answer with nothing in it is left for that of the next model; without one it is the answer."""
-        return is_empty(result) and self._left_to_another(EmptyAnswerError(f"{self._model.name} answered with nothing"))
+        return (
+            not self._begun
+            and is_empty(result)
+            and self._left_to_another(EmptyAnswerError(f"{self._model.name} answered with nothing"))
+        )
 
     def _left_to_another(self, error: BaseException) -> bool:
         """Whether the next model takes over, as it may until something was said; what the last one cost is kept."""
@@ -225,7 +229,7 @@ class RoutedCall:
     def _ready(self, item: T) -> Sequence[T]:
         """The pieces for the reader: none until the model has said something, for until then another can be asked."""
         self._held.append(item)
-        if is_empty(item):
+        if is_empty(item) or is_blank(item):
             return ()
         held, self._held = self._held, []
         return held

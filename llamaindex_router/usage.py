@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from pointsman.costs.tokens import TokenCount, count_tokens, estimate_tokens
 from pointsman.costs.usage import Usage
 
-__all__ = ["Response", "count_usage", "is_empty", "read_usage", "words_of"]
+__all__ = ["Response", "count_usage", "is_blank", "is_empty", "read_usage", "words_of"]
 
 Response = ChatResponse | CompletionResponse
+_RESPONSES = (ChatResponse, CompletionResponse)
 
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count")
@@ -57,6 +58,14 @@ def words_of(result: object) -> str:
         calls = [f"{b.tool_name} {b.tool_kwargs}" for b in result.message.blocks if isinstance(b, ToolCallBlock)]
         return "\n".join([result.message.content or "", *calls])
     return result.model_dump_json() if isinstance(result, BaseModel) else str(result)
+
+
+def is_blank(item: object) -> bool:
+    """Whether it is an object in which nothing is filled in: core makes one of the first piece of any stream.
+
+    As a whole answer that is one, for a text may have nothing of what was looked for.
+    """
+    return type(item) not in _RESPONSES and isinstance(item, BaseModel) and all(v is None for v in vars(item).values())
 
 
 def is_empty(result: object) -> bool:

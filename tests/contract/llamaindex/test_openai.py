@@ -149,6 +149,18 @@ async def test_a_stream_that_is_cut_before_its_first_word_is_taken_over(server, 
     assert [body["model"] for body in server.requests] == ["gpt-4o-mini", "gpt-4o"]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_stream_of_objects_that_is_cut_before_anything_is_filled_in_is_taken_over(server, llm, asynchronous):
+    """Core makes an object of the piece with the role, too."""
+    server.failures.append(Failure(cut_after=1))
+    if asynchronous:
+        objects = [item async for item in await llm.astream_structured_predict(Fact, PROMPT, query_str="easy")]
+    else:
+        objects = list(llm.stream_structured_predict(Fact, PROMPT, query_str="easy"))
+    assert objects[-1] == Fact(fact="word")
+    assert [body["model"] for body in server.requests] == ["gpt-4o-mini", "gpt-4o"]
+
+
 def test_a_stream_that_is_cut_is_the_callers_to_see(server, llm):
     server.failures.append(Failure(cut_after=2))
     with RoutingRecorder() as recorder, pytest.raises(RemoteProtocolError):

@@ -12,7 +12,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic import BaseModel
 
-from llamaindex_router.usage import count_usage, is_empty, read_usage, words_of
+from llamaindex_router.usage import count_usage, is_blank, is_empty, read_usage, words_of
 from llamaindex_router.watch import Watch
 from pointsman import Usage
 
@@ -197,3 +197,17 @@ def test_late_events_are_not_heard():
 )
 def test_a_piece_says_something_by_its_delta_too(piece, empty):
     assert is_empty(piece) is empty
+
+
+class Form(BaseModel):
+    """Something to fill in."""
+
+    name: str | None = None
+
+
+def test_an_object_is_blank_until_something_is_filled_in_and_is_an_answer_all_the_same():
+    assert is_blank(Form())
+    assert not is_empty(Form())
+    assert not is_blank(Form(name="a"))
+    assert not is_blank(CompletionResponse(text=""))
+    assert not is_blank("")
