@@ -81,4 +81,4 @@ def fit_mlp(
         )
         return MLP(outcomes.models, embedder, weights, biases, reference)
 
-    return fit_with_reference(fit, embedder.encode(outcomes.prompts), outcomes.scores, seed)
+    return fit_with_reference(fit, embedder.encode(outcomes.prompts), outcomes, seed)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.data.outcomes import Outcomes
 from pointsman.errors import MissingExtraError
 from pointsman.scorers.vectors import QualityScorer
 
@@ -36,7 +37,7 @@ def scikit_learn(module: str) -> Any:
 def fit_with_reference(
     fit: Callable[[NDArray[np.float32], Floats, NDArray[np.float32]], Fitted],
     vectors: NDArray[np.float32],
-    scores: Floats,
+    outcomes: Outcomes,
     seed: int,
 ) -> Fitted:
     """The fit on all rows, with reference predictions from a fit that had not seen those rows.
@@ -46,11 +47,12 @@ def fit_with_reference(
 
     Args:
         fit: of vectors float32[n, d], scores float64[n, m] with NaN where missing, and a reference float32[r, m].
-        vectors: float32[n, d].
-        scores: float64[n, m].
+        vectors: of the prompts, float32[n, d].
+        outcomes: n rows.
         seed: of the draw.
     """
-    kept, held = split_rows(scores, REFERENCE_SHARE, REFERENCE_PROMPTS, seed)
+    scores = outcomes.scores
+    kept, held = split_rows(outcomes, REFERENCE_SHARE, REFERENCE_PROMPTS, seed)
     none = np.zeros((0, scores.shape[1]), dtype=np.float32)
     if not len(held):
         return fit(vectors, scores, none)
@@ -58,11 +60,16 @@ def fit_with_reference(
     return fit(vectors, scores, reference.astype(np.float32))
 
 
-def split_rows(scores: Floats, share: float, most: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to fit on and rows to hold out; none are held out where a model would be left with hardly any score."""
-    order = np.random.default_rng(seed).permutation(len(scores))
-    size = min(most, round(share * len(scores)))
-    held, kept = np.sort(order[:size]), np.sort(order[size:])
-    if (~np.isnan(scores[kept])).sum(axis=0).min() < 2:
-        return np.arange(len(scores)), np.zeros(0, dtype=np.intp)
+def split_rows(outcomes: Outcomes, share: float, most: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to fit on and rows to hold out, those of one prompt on one side.
+
+    None are held out where a model would be left with hardly any score.
+    """
+    first = {prompt: row for row, prompt in reversed(list(enumerate(outcomes.prompts)))}
+    drawn = np.zeros(len(outcomes), dtype=bool)
+    drawn[np.random.default_rng(seed).permutation(len(outcomes))[: min(most, round(share * len(outcomes)))]] = True
+    out = drawn[[first[prompt] for prompt in outcomes.prompts]]
+    held, kept = np.flatnonzero(out), np.flatnonzero(~out)
+    if (~np.isnan(outcomes.scores[kept])).sum(axis=0).min() < 2:
+        return np.arange(len(outcomes)), np.zeros(0, dtype=np.intp)
     return kept, held

@@ -79,7 +79,7 @@ def fit_svm(
         return SVM(outcomes.models, embedder, weights, intercepts, reference)
 
     def error(penalty: float) -> float:
-        kept, held = split_rows(scores, 0.2, len(scores), seed)
+        kept, held = split_rows(outcomes, 0.2, len(scores), seed)
         if not len(held):
             return 0.0
         predicted = fit(vectors[kept], scores[kept], none, penalty).predict(vectors[held])
@@ -87,7 +87,7 @@ def fit_svm(
 
     none = np.zeros((0, len(outcomes.models)), dtype=np.float32)
     chosen = min(PENALTIES, key=error) if c is None else c
-    return fit_with_reference(lambda x, y, reference: fit(x, y, reference, chosen), vectors, scores, seed)
+    return fit_with_reference(lambda x, y, reference: fit(x, y, reference, chosen), vectors, outcomes, seed)
 
 
 def _one(regressor: Any, vectors: NDArray[np.float32], scores: Floats) -> tuple[Floats, float]:
