@@ -11,6 +11,7 @@ from pointsman.query import Query
 from pointsman.router import Router
 
 if TYPE_CHECKING:
+    from pointsman.calibrated import Certificate
     from pointsman.data.outcomes import Outcomes
     from pointsman.decision import Decision
     from pointsman.policies import Policy
@@ -50,6 +51,11 @@ class Over(Composite):
     def instead(self, decision: Decision, failed: Mapping[str, str]) -> Decision | None:
         """Whom to ask after the chosen candidate failed; the router says."""
         return self.router.instead(decision, failed)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """That of the router, which knows whether it still holds."""
+        return self.router.certificate
 
     @property
     def instant(self) -> bool:

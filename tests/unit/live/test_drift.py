@@ -12,6 +12,7 @@ import pytest
 from pointsman import Candidate, Outcomes, Pool, Query, Router, Threshold, Utility, calibrate, load_router
 from pointsman.configure import configure_router
 from pointsman.errors import ConfigurationError
+from pointsman.experiments import ShadowRouter, SplitRouter
 from pointsman.live import Drift, DriftWarning, SlidingRouter, WatchedRouter
 from pointsman.live.evidence import MOST, STAKES, Evidence
 from pointsman.training.knn import fit_knn
@@ -193,6 +194,14 @@ def test_threads_trip_it_once(router):
 def test_odd_settings_are_refused(router, options):
     with pytest.raises(ConfigurationError, match="give one of keep, share, strong"):
         WatchedRouter(router, **options)
+
+
+def test_what_stands_over_a_router_promises_no_more_than_it_holds(router):
+    watched, _, _ = drifted(router, traffic(1500, EASY, seed=8))
+    assert ShadowRouter(router, router).certificate == router.certificate is not None
+    assert ShadowRouter(watched, router).certificate is None
+    assert ShadowRouter(SlidingRouter(router, 0.3), router).certificate is None
+    assert SplitRouter({"tested": router, "not": router.with_policy(Threshold(1.0))}).certificate is None
 
 
 def test_what_falls_back_on_a_share_keeps_one_account_for_all_that_share_the_watch(router):
