@@ -29,8 +29,6 @@ _FAILED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """How the results of tools read that have failed."""
-_ACTION = re.compile(r"Action:.*?Action Input:.*", re.DOTALL)
-_CODE = re.compile(r"<execute>(.*?)</execute>", re.DOTALL)
 _OF_THE_CALL_ALONE = ("id", "call_id", "tool_call_id", "index")
 
 
@@ -113,8 +111,17 @@ def _call_in(message: ChatMessage) -> str:
     if others:
         return "\n".join(_without_ids(call) for call in others)
     text = message.content or ""
-    found = _ACTION.search(text) or _CODE.search(text)
-    return "" if found is None else found[0]
+    return _action_in(text)
+
+
+def _action_in(text: str) -> str:
+    """The last step of an agent that writes its calls into its text: from its action on, or its code."""
+    acts = text.find("Action:")
+    if acts >= 0 and text.find("Action Input:", acts) >= 0:
+        return text[acts:]
+    _, opened, code = text.partition("<execute>")
+    code, closed, _ = code.partition("</execute>")
+    return opened + code + closed if closed else ""
 
 
 def _without_ids(call: object) -> str:

@@ -1,5 +1,7 @@
 """Conversations: whose words are whose, and whether the model at work gets on."""
 
+import time
+
 import pytest
 from llama_index.core.base.llms.types import ToolCallBlock
 from llama_index.core.llms import ChatMessage
@@ -63,6 +65,21 @@ def test_the_question_in_a_chat_prompt_of_core(prompt):
     )
     asked = from_messages(messages)
     assert (asked.query.text, asked.query.source) == (QUESTION, "message")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Context information is below.\n" + "\nQuery: x" * 5_000 + "\n" * 5_000,
+        "Context information is below.\nd\nQuery: x" + " " * 50_000 + "y",
+        "You are an expert Q&A system that strictly operates" + "\nQuery: a" * 5_000,
+    ],
+    ids=["queries", "blanks", "expert"],
+)
+def test_no_text_takes_long(text):
+    started = time.process_time()
+    assert stuffed(text) is None
+    assert time.process_time() - started < 1.0, "it took minutes where the time grew with the cube of the text"
 
 
 @pytest.mark.parametrize(
