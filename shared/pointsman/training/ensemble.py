@@ -52,7 +52,7 @@ def fit_ensemble(
 
     Raises:
         DataError: nothing can be learned from the data.
-        ConfigurationError: folds is below 2, no member was given, or a pair names an unknown model.
+        ConfigurationError: folds is below 2, no member was given, or none that predicts quality, or a pair names an unknown model.
     """
     outcomes = check_outcomes(data)
     if folds < 2 or not fits:
@@ -79,6 +79,9 @@ def fit_ensemble(
     gain = np.column_stack([0.5 + 0.5 * (table.scores[:, s] - table.scores[:, w]) for s, w in columns])
     win_pool = fit_pool([np.ravel(each) for each in wins], np.ravel(gain))
     judged = [each for each, member in zip(qualities, members, strict=True) if member.models]
+    if not judged:
+        msg = f"{', '.join(fits)} look at no model, so nobody says how good each is; add a member such as knn"
+        raise ConfigurationError(msg)
     sample = np.unique(np.linspace(0, len(outcomes) - 1, REFERENCE_PROMPTS).astype(np.intp))
     reference = win_pool.pool([each[sample] for each in wins]).astype(np.float32)
     return Ensemble(table.models, members, win_pool, fit_pool(judged, table.scores), chosen, reference)

@@ -102,6 +102,9 @@ def _fit_ensemble(
 
     Where `models` says which to predict, a member whose own options say so too sees the other models' answers.
     """
+    if isinstance(members, str):
+        msg = f"members is {members!r}; give several names, such as ('knn', 'svm')"
+        raise ConfigurationError(msg)
     fits = {name: partial(_fit_member, name, (options or {}).get(name, {}), models) for name in members}
     return fit_ensemble(data, embedder, fits=fits, seed=seed, folds=folds, pairs=pairs, models=models)
 
