@@ -52,7 +52,8 @@ def fit_ensemble(
 
     Raises:
         DataError: nothing can be learned from the data.
-        ConfigurationError: folds is below 2, no member was given, or none that predicts quality, or a pair names an unknown model.
+        ConfigurationError: folds is below 2, no member was given, or none that predicts quality, or a pair names an
+            unknown model.
     """
     outcomes = check_outcomes(data)
     if folds < 2 or not fits:

@@ -203,7 +203,7 @@ def test_unknown_routers_and_options_are_named():
     with pytest.raises(ConfigurationError, match="1 folds"):
         train("ensemble", synthetic(30), embedder=tiny_embedder(), folds=1, members=("knn",))
     with pytest.raises(ConfigurationError, match="prompt_length look at no model"):
-        train("ensemble", synthetic(30), embedder=tiny_embedder(), members=("prompt_length",), folds=2)
+        train("ensemble", synthetic(60), embedder=tiny_embedder(), members=("prompt_length",), folds=2)
     with pytest.raises(ConfigurationError, match=r"members is 'knn'; give several names"):
         train("ensemble", synthetic(30), embedder=tiny_embedder(), members="knn")
     with pytest.raises(ConfigurationError, match="'x'"):
