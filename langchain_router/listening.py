@@ -80,6 +80,8 @@ def handlers_of(callbacks: list[BaseCallbackHandler] | BaseCallbackManager | Non
     return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
 
 
-@lru_cache(maxsize=256)
-def _has_own(handler: type[BaseCallbackHandler], method: str) -> bool:
+def _overrides(handler: type, method: str) -> bool:
     return all(getattr(handler, method) is not getattr(kind, method) for kind in _KINDS)
+
+
+_has_own: Callable[[type, str], bool] = lru_cache(maxsize=256)(_overrides)

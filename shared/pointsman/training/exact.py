@@ -29,7 +29,7 @@ def ridge_exactly(kernel: Reals, target: NDArray[np.float64], ridge: float) -> t
     """
     factor = kernel.copy()
     factor[np.diag_indices_from(factor)] += factor.dtype.type(ridge)
-    factor = np.linalg.cholesky(factor)
+    factor = np.linalg.cholesky(factor).astype(factor.dtype, copy=False)
     back = inverse_of_lower(factor)
     y = target.astype(kernel.dtype)
     weights = back.T @ (back @ y)

@@ -220,7 +220,9 @@ def _points(answered: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.int
 
 def _squares(x: Reals, points: Reals) -> Reals:
     """Squared distances float[n, p], in the precision of x."""
-    square: Reals = (x**2).sum(axis=1)[:, None] + (points**2).sum(axis=1) - 2.0 * x @ points.T
+    square: Reals = np.asarray(
+        (x**2).sum(axis=1)[:, None] + (points**2).sum(axis=1) - 2.0 * x @ points.T, dtype=x.dtype
+    )
     np.maximum(square, 0.0, out=square)
     return square
 
