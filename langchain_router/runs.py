@@ -123,11 +123,14 @@ class _RunBase:
         self._route = route = Route(self._plan, decision, self._door, self._attempts, self._since)
         metadata = {**route.config.get("metadata", {}), **decision_metadata(route.decision)}
         route.config = {**route.config, "metadata": metadata}
+        shows = isinstance(self._door, Whole) and show_tokens(handlers_of(route.model.callbacks))  # to its own reader
         if child is not None:
             route.config["callbacks"] = child
             structured = self._plan.replay is not None and self._plan.replay.structured
-            if structured or (isinstance(self._door, Whole) and show_tokens(child.handlers)):
+            if structured or shows or (isinstance(self._door, Whole) and show_tokens(child.handlers)):
                 child.add_handler(route.listen(), inherit=True)
+        elif shows:
+            route.config["callbacks"] = [route.listen()]
         if self._accepted is not None:
             route.tap = self._accepted.tap
         return route

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessageChunk
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -193,6 +193,25 @@ async def test_a_cascade_judges_by_log_probabilities(server: OpenAIServer, cut: 
     billed = routing_outcome(answers[0])
     counted = [used["input_tokens"] + used["output_tokens"] for used in counter.usage_metadata.values()]
     assert billed.input_tokens + billed.output_tokens == sum(counted)
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["no run", "a run"])
+def test_what_a_model_has_shown_to_its_own_reader_cannot_be_taken_back(server: OpenAIServer, heard: bool) -> None:
+    class Shown(BaseCallbackHandler):
+        def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+            shown.append(token)
+
+    def chat(name: str) -> ChatOpenAI:
+        reader = {"streaming": True, "callbacks": [Shown()]}
+        return ChatOpenAI(model=name, base_url=server.url, api_key="none", max_retries=0, **reader)
+
+    shown: list[str] = []
+    model = RoutedChatModel(strong=chat(STRONG), weak=chat(WEAK), router=router())
+    server.failures.append(Failure(cut_after=4))
+    with pytest.raises((httpx.RemoteProtocolError, openai.APIConnectionError)):
+        model.invoke("hi", {"callbacks": [RoutingRecorder()] if heard else []})
+    assert "".join(shown).startswith(WEAK)
+    assert server.asked(STRONG) == []
 
 
 def test_a_schema_goes_to_the_other_model_too(server: OpenAIServer, model: RoutedChatModel) -> None:
