@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +136,8 @@ def _pair(args: argparse.Namespace, models: Sequence[str], data: Outcomes | Batt
     some = ", ".join(models[:6])
     for flag, name in (("--strong", args.strong), ("--weak", args.weak)):
         if name is not None and name not in models:
-            msg = f"{flag} {name} is not in the data; they hold {some}"
+            alike = get_close_matches(name, models, n=3)
+            msg = f"{flag} {name} is not in the data; they hold {', '.join(alike) or some}"
             raise ConfigurationError(msg)
     if args.strong is not None and args.weak is not None:
         return args.strong, args.weak
