@@ -110,6 +110,8 @@ def make_plan(
     kwargs = {key: value for key, value in kwargs.items() if not (key == "stop" and value is None)}
     replay = kwargs.pop(REPLAY_KEY, None)
     model = kwargs.get("model")
+    if replay is not None and replay.options.get("include_raw"):
+        model = model if model in models else None  # LangChain drops a call's arguments there, so it is not asked for
     if model in models:
         asked[CANDIDATE_KEY] = kwargs.pop("model")
     found = _found(messages, scored, named)

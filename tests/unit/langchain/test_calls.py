@@ -198,6 +198,13 @@ def test_model_names_a_candidate_or_goes_to_the_chosen_one() -> None:
     assert outcome.cost_usd is None, "the price of the model that it replaced says nothing of it"
 
 
+def test_a_model_name_that_langchain_drops_is_not_in_the_record() -> None:
+    raw = routed().with_structured_output(Movie, include_raw=True).invoke("hi", model="another")["raw"]
+    assert routing_decision(raw).model == raw.response_metadata["model_name"] == "small"
+    forced = routed().with_structured_output(Movie, include_raw=True).invoke("hi", model="strong")["raw"]
+    assert routing_decision(forced).forced
+
+
 def test_tools_are_replayed_on_the_chosen_model() -> None:
     model = routed().bind_tools([add], tool_choice="add")
     assert isinstance(model, RunnableBinding)
