@@ -7,6 +7,7 @@ import pytest
 
 from pointsman.data.outcomes import Battles, Outcomes
 from pointsman.errors import DataError
+from pointsman.labels import AnswerTable
 from pointsman.query import Query
 
 HEADER = "prompt_id,prompt,task,score|a,score|org/b,cost|a"
@@ -154,6 +155,21 @@ def test_half_a_character_is_read_as_routing_reads_it(tmp_path):
     path = tmp_path / "table.jsonl"
     path.write_text('{"prompt": "a smile \\ud83d", "score|a": 1}\n')
     assert Outcomes.read(path).prompts == (Query("a smile \ud83d").text,) == ("a smile \ufffd",)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_half_a_character_is_written_as_it_is_read(tmp_path, ending):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / f"table.{ending}"
+    Outcomes(("a smile \ud83d",), ("a",), np.ones((1, 1)), ("1",), ("",)).write(path)
+    assert Outcomes.read(path).prompts == ("a smile \ufffd",)
+
+
+def test_half_a_character_of_an_answer_reaches_no_judge(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"prompt": "hi", "answer|a": "ho \\ud83d", "answer|b": ""}\n')
+    assert AnswerTable.read(path).answers == (("ho \ufffd", None),)
 
 
 def test_a_folder_is_not_a_file(tmp_path):

@@ -156,6 +156,8 @@ def _read_jsonl(file: Path) -> Columns:
 def _plain(value: Any) -> Any:
     """A value that every layout can hold."""
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, str):
+        return clean_text(value)
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

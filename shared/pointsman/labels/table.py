@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pointsman.data.outcomes import Outcomes
 from pointsman.data.tables import Columns, read_columns, require
 from pointsman.errors import DataError
+from pointsman.query import clean_text
 
 __all__ = ["AnswerTable", "Key"]
 
@@ -88,7 +89,7 @@ def _texts(columns: Columns, name: str, file: str, rows: Sequence[int]) -> list[
         value = columns[name][row]
         if value is not None and not isinstance(value, str):
             raise DataError(f"{file}: row {row}, column {name!r}: {value!r} is no text; quote it")
-    return [columns[name][row] or None for row in rows]
+    return [clean_text(columns[name][row] or "") or None for row in rows]
 
 
 def _key(columns: Columns, name: str, file: str, row: int) -> Key:
