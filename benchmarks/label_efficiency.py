@@ -38,6 +38,7 @@ from pointsman.data.sources import data_folder, load_corpus, near_copies
 from pointsman.data.tables import read_columns
 from pointsman.embedders import StaticEmbedder
 from pointsman.evaluation.metrics import apgr
+from pointsman.evaluation.splits import unseen
 from pointsman.scorers import MatrixFactorization, Scorer
 from pointsman.training import train
 from pointsman.training.default import build_scorer, fit_default, read_features
@@ -123,7 +124,9 @@ def curve(name: str, folder: Path, draws: int) -> list[Point]:
         found: dict[str, list[tuple[float, Floats]]] = {}
         for draw in range(draws):
             order = np.random.default_rng(draw).permutation(len(table))
-            fit, test = table.select(np.sort(order[:labels])), table.select(np.sort(order[labels:]))
+            drawn, scored_rows = np.sort(order[:labels]), np.sort(order[labels:])
+            fit = table.select(unseen(table.prompts, drawn, scored_rows) if labels else drawn)
+            test = table.select(scored_rows)
             scorers: dict[str, Scorer] = {
                 "length": PromptLength((STRONG, WEAK)),
                 "random": RandomScorer((STRONG, WEAK), draw),
@@ -134,7 +137,7 @@ def curve(name: str, folder: Path, draws: int) -> list[Point]:
             for label, start in starts.items():
                 rates[label] = adapted_rates(start, readers[label], fit, test, draw)
             place = np.full(len(table), -1)
-            place[np.sort(order[labels:])] = np.arange(len(test))
+            place[scored_rows] = np.arange(len(test))
             samples = [place[rows][place[rows] >= 0] for rows in resamples]
             for label, rate in rates.items():
                 found.setdefault(label, []).append(scored(rate, test, samples))

@@ -41,6 +41,7 @@ from pointsman.embedders.cache import CachedEmbedder
 from pointsman.embedders.sentence_transformer import SentenceTransformerEmbedder
 from pointsman.embedders.surface import SurfaceFeatures
 from pointsman.evaluation.metrics import apgr
+from pointsman.evaluation.splits import unseen
 from pointsman.scorers import MatrixFactorization
 from pointsman.training import train
 from pointsman.training.default import build_scorer, fit_default, read_features
@@ -217,7 +218,7 @@ def foreign_table(corpus: Corpus, rows: NDArray[np.bool_]) -> Outcomes:
 
 
 def splits_of(protocol: str, table: Outcomes, subjects: NDArray[np.str_], labels: int, draws: int) -> list[Split]:
-    """Splits of the table itself."""
+    """Splits of the table itself; MMLU asks some questions twice, and what is scored is not learned from."""
     found = []
     for seed in range(draws):
         generator = np.random.default_rng(seed if protocol == "labels" else 0)
@@ -229,7 +230,7 @@ def splits_of(protocol: str, table: Outcomes, subjects: NDArray[np.str_], labels
             names = np.unique(subjects)
             group = dict(zip(names.tolist(), (generator.permutation(len(names)) % draws).tolist(), strict=True))
             test = np.flatnonzero([group[str(name)] == seed for name in subjects])
-        fit = np.setdiff1d(np.arange(len(table)), test)
+        fit = unseen(table.prompts, np.setdiff1d(np.arange(len(table)), test), test)
         found.append(Split(seed, answered(table.select(fit)), test))
     return found
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointsman.binding import bind
 from pointsman.data.outcomes import Outcomes
 from pointsman.errors import ConfigurationError, DataError
-from pointsman.evaluation.splits import Split
+from pointsman.evaluation.splits import Split, unseen
 from pointsman.policies import Threshold
 from pointsman.pool import Pool
 from pointsman.router import Router
@@ -127,10 +127,9 @@ def cross_predict(
     """
     quality = np.full((len(seeds), len(outcomes), len(pool)), np.nan)
     rates = np.full((len(seeds), len(outcomes)), np.nan) if pool.strong is not None else None
-    asked = [" ".join(prompt.split()) for prompt in outcomes.prompts]
     for row, seed in enumerate(seeds):
         for split in splits:
-            seen = outcomes.select(_unseen(asked, split))
+            seen = outcomes.select(unseen(outcomes.prompts, split.train, split.test))
             scorer = fit(_without(seen, split.without), seed)
             for model in split.without:
                 scorer = _joined(scorer, model, seen, probe, seed)
@@ -140,16 +139,6 @@ def cross_predict(
                 rates[row, split.test] = found
             step()
     return Predictions(pool.names, quality, rates, None, note)
-
-
-def _unseen(asked: Sequence[str], split: Split) -> NDArray[np.intp]:
-    """The train rows whose prompt is in no test row."""
-    tested = {asked[row] for row in split.test}
-    kept = [row for row in split.train if asked[row] not in tested]
-    if not kept:
-        msg = f"all {len(split.train):,} prompts to train on are tested too; split in another way, or give other ones"
-        raise DataError(msg)
-    return np.array(kept, dtype=np.intp)
 
 
 def _without(outcomes: Outcomes, models: Sequence[str]) -> Outcomes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pointsman.errors import DataError
 
-__all__ = ["Split", "given_split", "group_folds", "model_folds", "random_folds", "time_split"]
+__all__ = ["Split", "given_split", "group_folds", "model_folds", "random_folds", "time_split", "unseen"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,20 @@ class Split:
     train: NDArray[np.intp]
     test: NDArray[np.intp]
     without: tuple[str, ...] = ()
+
+
+def unseen(prompts: Sequence[str], train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The train rows whose prompt, white space aside, stands in no test row: MMLU asks 105 questions in two subjects.
+
+    Raises:
+        DataError: nothing is left to train on.
+    """
+    tested = {" ".join(prompts[row].split()) for row in test}
+    kept = [row for row in train if " ".join(prompts[row].split()) not in tested]
+    if not kept:
+        msg = f"all {len(train):,} prompts to train on are tested too; split in another way, or give other prompts"
+        raise DataError(msg)
+    return np.array(kept, dtype=np.intp)
 
 
 def random_folds(prompts: int, folds: int = 5, seed: int = 0) -> list[Split]:
