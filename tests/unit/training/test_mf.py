@@ -152,9 +152,27 @@ def test_a_joined_model_survives_selection_and_bad_probes_are_refused():
     assert joined.known_models[-1].name == "new"
     assert joined.known_models[-1].skill > fit.known_models[0].skill
     assert joined.quality(prompts)[:, -1].mean() > joined.quality(prompts)[:, 0].mean()
-    for bad in (("weak", prompts, [1.0] * 30), ("x", [], []), ("x", prompts, [1.0]), ("x", prompts[:1], [np.nan])):
+    words = ("x", prompts[:2], ["good", "bad"]), ("x", [None, "why"], [1.0, 0.0])
+    for bad in (
+        *words,
+        ("weak", prompts, [1.0] * 30),
+        ("x", [], []),
+        ("x", prompts, [1.0]),
+        ("x", prompts[:1], [np.nan]),
+    ):
         with pytest.raises(ConfigurationError):
             fit.with_model(*bad)
+
+
+@pytest.mark.parametrize("epochs", [1, 40])
+def test_a_joined_model_has_a_level_of_its_own(epochs):
+    """Also where the known models hardly differ, as after few steps: those say nothing on how good a new one may be."""
+    fit = fit_mf(synthetic(300), tiny_embedder(dim=16), **(SMALL | {"epochs": epochs}))
+    prompts, test = list(synthetic(200, seed=2).prompts), list(synthetic(200, seed=3).prompts)
+    right = np.random.default_rng(0).random(200)
+    for level in (0.05, 0.5, 0.97):
+        joined = fit.with_model("new", prompts, (right < level).astype(float))
+        assert joined.quality(test)[:, -1].mean() == pytest.approx(level, abs=0.06)
 
 
 @pytest.mark.parametrize(
