@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,20 @@ def traced(server: LangSmithServer, prompts: list[str], model: Any = None) -> tu
         app.invoke(prompt, {"callbacks": [tracer]})
     tracer.wait_for_futures()
     client.flush()
+    patience = time.monotonic() + 10.0  # the client has sent all; under load the server may still be reading
+    while not all_ended(server, len(prompts)) and time.monotonic() < patience:
+        time.sleep(0.01)
     return client, [
         {"id": run.id, "trace_id": root.id, "inputs": run.inputs, "outputs": run.outputs, "name": run.name}
         for root in server.roots
         for run in root.walk()
     ]
+
+
+def all_ended(server: LangSmithServer, traces: int) -> bool:
+    """Whether so many traces have arrived, and the ends of all their runs."""
+    roots = server.roots
+    return len(roots) == traces and all(run.ended for root in roots for run in root.walk())
 
 
 def rate(client: Client, run_id: str, key: str, score: float | bool | None) -> None:
