@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -311,7 +312,11 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=list(REFUSALS))
-def test_a_refusal_that_comes_as_a_message_too(drive: Drive, refusal: AIMessage) -> None:
+def test_a_refusal_that_comes_as_a_message_too(
+    drive: Drive, refusal: AIMessage, request: pytest.FixtureRequest
+) -> None:
+    if version("langchain-core") in ("1.4.0", "1.4.1") and "v3-openai]" in request.node.name:
+        pytest.skip("langchain-core loses additional_kwargs in v3 streams before 1.4.2, of the bare model too")
     asked = Failover(on={*Failover().on, "refusal"})
     refuses = Declining(model="small", refusal=refusal)
     answer = drive(routed(weak=refuses, failover=asked), {})
